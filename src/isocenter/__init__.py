@@ -1,0 +1,56 @@
+"""How good an MR scan is, what is wrong with it, and how to make it better.
+
+>>> import isocenter as iso
+>>> report = iso.assess("scan.nii.gz")            # doctest: +SKIP
+>>> report.score, report.found                    # doctest: +SKIP
+
+Names are imported when they are first used, so that ``import isocenter`` is instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isocenter.artifacts import artifact as artifact
+    from isocenter.artifacts import replay as replay
+    from isocenter.assessors import assess as assess
+    from isocenter.data.io import read as read
+    from isocenter.data.io import write as write
+    from isocenter.data.random import child as child
+    from isocenter.data.random import generator as generator
+    from isocenter.data.scores import QualityReport as QualityReport
+    from isocenter.data.volume import Volume as Volume
+    from isocenter.errors import IsocenterError as IsocenterError
+    from isocenter.reports import report as report
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "IsocenterError": "isocenter.errors",
+    "QualityReport": "isocenter.data.scores",
+    "Volume": "isocenter.data.volume",
+    "artifact": "isocenter.artifacts",
+    "assess": "isocenter.assessors",
+    "child": "isocenter.data.random",
+    "generator": "isocenter.data.random",
+    "read": "isocenter.data.io",
+    "replay": "isocenter.artifacts",
+    "report": "isocenter.reports",
+    "write": "isocenter.data.io",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605  (one list, two uses)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'isocenter' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
