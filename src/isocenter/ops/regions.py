@@ -26,6 +26,8 @@ def head_mask(data: Image3) -> Mask3:
     steps = [max(1, round(side / COARSE_SIDE)) for side in data.shape]
     coarse = _block_mean(data.abs(), steps)
     values = np.minimum(coarse, np.percentile(coarse, 99.5))
+    if np.ptp(values) <= 1e-6 * values.max():
+        return torch.zeros_like(data, dtype=torch.bool)
     threshold = otsu_threshold(values)
     # Dark tissue (CSF, white matter in T2) lies below Otsu's cut: half of it still clears air.
     inside = scipy.ndimage.gaussian_filter(values, 0.7) > 0.5 * threshold
