@@ -1,0 +1,54 @@
+"""Smoothing."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from isocenter.data.shapes import Image3
+from isocenter.ops.fourier import apply_along
+
+__all__ = ["gaussian_blur", "gaussian_operator", "gaussian_taps"]
+
+TRUNCATE = 4.0
+"""The kernel ends at this many standard deviations."""
+
+
+def gaussian_taps(sigma: float) -> npt.NDArray[np.float64]:
+    """Sampled Gaussian, sum 1, ``2 * radius + 1`` values.
+
+    Args:
+        sigma: Standard deviation in voxels, > 0.
+    """
+    radius = int(TRUNCATE * sigma + 0.5)
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return np.asarray(taps / taps.sum())
+
+
+def gaussian_operator(n: int, sigma: float) -> Float64[Tensor, "n n"]:
+    """Matrix of the blur of an axis of ``n`` voxels, the image mirrored at its borders."""
+    taps = gaussian_taps(sigma)
+    radius = len(taps) // 2
+    reached = np.arange(n)[:, None] + np.arange(-radius, radius + 1)
+    folded = np.abs((reached + 0.5) % (2 * n) - n)
+    columns = np.rint(n - folded - 0.5).astype(np.int64)
+    matrix = np.zeros((n, n))
+    np.add.at(matrix, (np.arange(n)[:, None], columns), np.broadcast_to(taps, columns.shape))
+    return torch.from_numpy(matrix)
+
+
+def gaussian_blur(data: Image3, sigma: Sequence[float]) -> Image3:
+    """Blur by a separable Gaussian, the image mirrored at its borders.
+
+    Args:
+        data: Image (x, y, z).
+        sigma: Standard deviation along x, y, z in voxels; 0 leaves an axis alone.
+    """
+    for axis, (side, width) in enumerate(zip(data.shape, sigma, strict=True)):
+        if width > 0 and side > 1:
+            operator = gaussian_operator(side, width).to(data)
+            data = apply_along(operator, data.contiguous(), axis)
+    return data

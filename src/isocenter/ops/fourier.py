@@ -1,0 +1,62 @@
+"""The one Fourier transform: centred and orthonormal.
+
+The zero frequency (and the image's origin) stands at index ``n // 2`` of every axis.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+__all__ = ["apply_along", "fft", "ifft", "line_operator"]
+
+
+def fft(image: Tensor, axes: Sequence[int]) -> Tensor:
+    """Image to k-space along ``axes``; Parseval holds.
+
+    Args:
+        image: Real or complex, any shape.
+        axes: Axes to transform; the others are left alone.
+    """
+    axes = tuple(axes)
+    uncentred = torch.fft.ifftshift(image, dim=axes)
+    return torch.fft.fftshift(torch.fft.fftn(uncentred, dim=axes, norm="ortho"), dim=axes)
+
+
+def ifft(kspace: Tensor, axes: Sequence[int]) -> Tensor:
+    """K-space to image along ``axes``: the inverse and adjoint of :func:`fft`."""
+    axes = tuple(axes)
+    uncentred = torch.fft.ifftshift(kspace, dim=axes)
+    return torch.fft.fftshift(torch.fft.ifftn(uncentred, dim=axes, norm="ortho"), dim=axes)
+
+
+def line_operator(weights: Complex[Tensor, " n"]) -> Complex[Tensor, "n n"]:
+    """Matrix of "transform, weight every line, transform back" along one axis.
+
+    ``F^H diag(weights) F`` is circulant: its first column is the weights' inverse transform.
+
+    Args:
+        weights: complex128, one per k-space line, centred.
+    """
+    n_lines = weights.numel()
+    column = torch.fft.ifft(torch.fft.ifftshift(weights))
+    index = torch.arange(n_lines, device=weights.device)
+    return column[(index[:, None] - index[None, :]) % n_lines]
+
+
+def apply_along(
+    matrix: Float[Tensor, "m n"], data: Float[Tensor, "x y z"], axis: int
+) -> Float[Tensor, "..."]:
+    """``matrix @ data`` along one axis of a block of an image.
+
+    Args:
+        matrix: Real operator, same type and device as ``data``.
+        data: Contiguous block (x, y, z).
+        axis: 0, 1 or 2; its length becomes m.
+    """
+    if axis == 2:
+        return data @ matrix.T
+    if axis == 1:
+        return torch.matmul(matrix, data)
+    return (matrix @ data.reshape(data.shape[0], -1)).reshape(-1, *data.shape[1:])
