@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from isocenter.artifacts._draw import integer, uniform, uniforms, usable_axes
+from isocenter.artifacts._draw import integer, uniform, usable_axes
 from isocenter.artifacts._presets import check_level
 from isocenter.data.shapes import Image3
 from isocenter.data.volume import Volume
@@ -162,12 +162,13 @@ def _log_field(volume: Volume, params: Mapping[str, Any]) -> Image3:
         table[power] = coefficient
     x, y, z = (_vandermonde(side, order) for side in volume.shape)
     planes = torch.einsum("abc,xa,yb->xyc", table, x, y)
-    return planes.to(volume.data) @ z.T.to(volume.data)
+    field: Image3 = planes.to(volume.data) @ z.T.to(volume.data)
+    return field
 
 
 def _vandermonde(side: int, order: int) -> Float64[Tensor, "side power"]:
     place = (torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 - 1
-    return torch.linalg.vander(place, N=order + 1)
+    return place[:, None] ** torch.arange(order + 1)
 
 
 def _coil_field(volume: Volume, params: Mapping[str, Any]) -> Image3:
@@ -178,4 +179,5 @@ def _coil_field(volume: Volume, params: Mapping[str, Any]) -> Image3:
     ]
     x, y, z = (square.to(volume.data) for square in squares)
     distance = (x[:, None, None] + y[:, None]) + (z + params["loop"] ** 2)
-    return -1.5 * params["gain"] * distance.log() + params["constant"]
+    field: Image3 = distance.log() * (-1.5 * params["gain"]) + params["constant"]
+    return field

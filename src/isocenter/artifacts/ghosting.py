@@ -54,9 +54,13 @@ def draw(
     axis = choice(rng, usable_axes(volume))
     n_lines = volume.shape[axis]
     if preset == "hsfnet-2025":
-        every, share = PUBLISHED_EVERY[level], PUBLISHED_SHARE[level]
-        drawn = {"every": integer(rng, *every), "share": uniform(rng, *share)}
-        return base | {"axis": axis, "first": 0, "kept": 1} | drawn
+        return base | {
+            "axis": axis,
+            "every": integer(rng, *PUBLISHED_EVERY[level]),
+            "first": 0,
+            "share": uniform(rng, *PUBLISHED_SHARE[level]),
+            "kept": 1,
+        }
     every = min(integer(rng, *EVERY), n_lines)
     return base | {
         "axis": axis,

@@ -5,7 +5,7 @@ there. Shaw et al., MIDL 2019, http://proceedings.mlr.press/v102/shaw19a.html
 """
 
 from collections.abc import Mapping
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -168,7 +168,7 @@ def _line_masks(times: list[float], n_lines: int) -> Complex128[Tensor, "rest li
     """1 on the k-space lines that each rest acquires."""
     cuts = [0, *(int(n_lines * time) for time in times), n_lines]
     masks = torch.zeros(len(cuts) - 1, n_lines, dtype=torch.complex128)
-    for rest, (start, stop) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for rest, (start, stop) in enumerate(pairwise(cuts)):
         masks[rest, start:stop] = 1
     return masks
 

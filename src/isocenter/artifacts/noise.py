@@ -108,7 +108,7 @@ def _g_factor(volume: Volume, drawn: Mapping[str, Any]) -> Image3:
         bumps.append(torch.exp(-0.5 * ((place - centre) / drawn["spread"]) ** 2))
     mean = math.prod(float(bump.mean()) for bump in bumps)
     square = math.prod(float((bump**2).mean()) for bump in bumps)
-    peak = drawn["peak"]
+    peak = float(drawn["peak"])
     rms = math.sqrt(1 + 2 * peak * mean + peak**2 * square)
     x, y, z = (bump.to(volume.data) for bump in bumps)
     return (1 + peak * x[:, None, None] * y[:, None] * z) / rms
