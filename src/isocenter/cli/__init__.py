@@ -1,0 +1,23 @@
+"""The command line: ``isocenter``.
+
+Only names live here; each command's module is imported when it is called, and torch
+only when a scan has passed the door.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(tokens: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code.
+
+    Args:
+        tokens: Words after ``isocenter``; those of the process when not given.
+    """
+    from isocenter.cli._app import run
+
+    sys.exit(run(sys.argv[1:] if tokens is None else tokens))

@@ -1,0 +1,102 @@
+"""One scan from file to results: through the door, to the model, onto the disk."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import replace
+from pathlib import Path
+
+from isocenter.cli._options import Job, Options, Row
+from isocenter.cli._volumes import assess_volumes
+from isocenter.data import atomic
+from isocenter.data.scores import QualityReport
+from isocenter.errors import InputError, IsocenterError, ResourceError
+from isocenter.reports import html, json
+from isocenter.reports.series import Series
+
+__all__ = ["died", "prepare_folder", "work", "write_results"]
+
+
+def work(job: Job) -> list[Row]:
+    """Assess a job's content once and write the results of each of its scans."""
+    rows: list[Row] = []
+    done: Row | None = None
+    for scan, name in zip(job.scans, job.names, strict=True):
+        rows.append(_row(scan, name, job.options, done))
+        done = done or (rows[-1] if rows[-1].report else None)
+        if rows[-1].fatal:
+            break
+    return rows
+
+
+def died(job: Job) -> list[Row]:
+    """Rows of a job whose process was killed."""
+    sentence = "its process was killed, most likely for want of memory; try fewer --workers"
+    return [Row(scan, error=sentence, code=6) for scan in job.scans]
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder for results and see that it can be written to.
+
+    Raises:
+        ResourceError: It cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot make the folder {folder}: {error.strerror}; choose another with --out"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ResourceError(f"cannot write to the folder {folder}; choose another with --out")
+
+
+def write_results(
+    report: QualityReport, name: str, options: Options, series: Series | None = None
+) -> Path | None:
+    """Write the page, then the document: a result exists only when its document does."""
+    page = options.out / f"{name}_quality.html" if options.page else None
+    document = json.dump(json.document(report, series))
+    if page is not None:
+        atomic.write_text(page, html.page([report], series))
+    atomic.write_text(options.out / f"{name}_quality.json", document)
+    return page
+
+
+def _row(scan: Path, name: str, options: Options, twin: Row | None) -> Row:
+    """Assess and write; every failure becomes a row."""
+    try:
+        report, series = _report(scan, options, twin)
+        page = write_results(report, name, options, series)
+        return Row(scan, report, series, page)
+    except InputError as error:
+        return _failed(scan, str(error), 3)
+    except IsocenterError as error:
+        return _failed(scan, str(error), error.exit_code, fatal=True)
+    except MemoryError:
+        return _failed(scan, "out of memory; lower --workers or --max-voxels", 6)
+    except Exception as error:
+        return _failed(scan, f"a bug in isocenter ({type(error).__name__}: {error})", 1)
+
+
+def _failed(scan: Path, sentence: str, code: int, *, fatal: bool = False) -> Row:
+    return Row(scan, error=sentence, code=code, fatal=fatal, trace=traceback.format_exc())
+
+
+def _report(
+    scan: Path, options: Options, twin: Row | None
+) -> tuple[QualityReport, Series | None]:
+    if twin is None or twin.report is None:
+        return assess_volumes(scan, options)
+    from isocenter.cli._volumes import facts
+
+    said = facts(scan, options)
+    subject = twin.report.subject if twin.scan.name == scan.name else _subject(scan)
+    return replace(twin.report, subject=subject, scan=said), twin.series
+
+
+def _subject(scan: Path) -> str:
+    from isocenter.study.find import subject_of
+
+    return subject_of(scan)

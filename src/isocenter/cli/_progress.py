@@ -1,0 +1,41 @@
+"""The bar that is shown while many scans run."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+__all__ = ["bar"]
+
+
+@contextlib.contextmanager
+def bar(n_scans: int) -> Iterator[Callable[[bool], None]]:
+    """Show a bar on stderr; yields the function that moves it on by one scan."""
+    progress = Progress(
+        MofNCompleteColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("failed {task.fields[failed]}"),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    )
+    start = time.monotonic()
+    n_done = n_failed = 0
+    with progress:
+        task = progress.add_task("", total=n_scans, rate="", failed=0)
+
+        def advance(failed: bool) -> None:
+            nonlocal n_done, n_failed
+            n_done, n_failed = n_done + 1, n_failed + failed
+            per_second = n_done / max(time.monotonic() - start, 1e-9)
+            rate = f"{per_second:.1f} scans/s"
+            progress.update(task, advance=1, rate=rate, failed=n_failed)
+
+        yield advance

@@ -1,0 +1,85 @@
+"""What each command's help says; its first sentence also stands in the list of commands."""
+
+from __future__ import annotations
+
+__all__ = ["COMMANDS", "EXIT_CODES", "INTRODUCTION", "epilogue"]
+
+EXIT_CODES = {
+    0: "all done",
+    1: "a bug in isocenter",
+    2: "wrong usage",
+    3: "some inputs failed, the rest is done",
+    4: "nothing matched",
+    5: "a model or its weights are missing or damaged",
+    6: "disk, memory or permission",
+    10: "quality gate not met (--fail-below)",
+    130: "interrupted; finished results are kept",
+}
+
+INTRODUCTION = """How good is an MR scan, what is wrong with it, and how to make it better.
+
+Start here:  isocenter demo
+Then:        isocenter assess my_scan.nii.gz
+"""
+
+ASSESS = """Say how good scans are and which artifacts they show.
+
+PATH is a scan (NIfTI, Analyze, MGH, MINC, DICOM), a folder with one DICOM series, or a
+folder that is searched for scans to the bottom. For each scan a few lines are printed,
+and NAME_quality.json (for programs) and NAME_quality.html (for people) are written.
+
+Examples:
+  isocenter assess sub-01_T1w.nii.gz
+  isocenter assess bids/ --out results/ --workers 4
+  isocenter assess *.nii.gz --json | jq .score.value
+  isocenter assess scan.nii.gz --fail-below 40 || echo "scan again"
+"""
+
+DEMO = """Assess a sample scan and a copy of it with simulated motion.
+
+Needs no data of your own and no network. The reports are written to isocenter-demo/.
+
+Example:
+  isocenter demo
+"""
+
+DISTORT = """Put an artifact of known strength into a scan.
+
+Writes OUT (NIfTI) and, beside it, OUT's name with .json: every value that was drawn, so
+that the same damage can be done again. The same seed always gives the same file.
+
+Example:
+  isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3 --seed 7
+"""
+
+LIST = """List artifacts, models, presets or metrics.
+
+Example:
+  isocenter list artifacts
+"""
+
+DOCTOR = """Check this installation: versions, decoders, weights, memory, device.
+
+Leaves with 0 when scans can be assessed here.
+
+Example:
+  isocenter doctor
+"""
+
+COMMANDS = {
+    "assess": ("isocenter.cli.assess:assess", ASSESS),
+    "demo": ("isocenter.cli.demo:demo", DEMO),
+    "distort": ("isocenter.cli.distort:distort", DISTORT),
+    "list": ("isocenter.cli.listing:listing", LIST),
+    "doctor": ("isocenter.cli.doctor:doctor", DOCTOR),
+}
+
+
+def epilogue() -> str:
+    """What stands at the end of ``isocenter --help``."""
+    codes = "\n".join(f"  {code:<5}{meaning}" for code, meaning in EXIT_CODES.items())
+    return (
+        "isocenter COMMAND --help shows a command's options and an example.\n"
+        "--debug after any command shows the traceback of an error.\n\n"
+        f"Exit codes:\n{codes}\n\nResearch use only. Not for diagnosis."
+    )

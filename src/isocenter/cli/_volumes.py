@@ -1,0 +1,80 @@
+"""One scan, or every volume of a 4-D file, through the door and the model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from isocenter.cli._options import Options
+from isocenter.data.io import count_volumes, load
+from isocenter.data.io._loaded import Loaded, Selection
+from isocenter.data.scores import QualityReport, ScanFacts, Score
+from isocenter.errors import InputError
+from isocenter.reports.series import Series, VolumeResult, median_volume, volume_result
+
+__all__ = ["assess_volumes", "facts"]
+
+
+def assess_volumes(scan: Path, options: Options) -> tuple[QualityReport, Series | None]:
+    """The report on a scan; of a 4-D file, that on its median volume and what all got.
+
+    One volume is in memory at a time.
+
+    Raises:
+        InputError: The scan cannot be used; raised before torch is imported.
+    """
+    n_volumes = 1 if options.volume is not None else _count(scan)
+    if n_volumes == 1:
+        return _assess(scan, options, options.volume), None
+    start = time.monotonic()
+    volumes = [_volume(scan, options, index) for index in range(n_volumes)]
+    described = median_volume(volumes)
+    if described is None:  # then say of the first what hinders it
+        described = 0
+    report = _assess(scan, options, described)
+    seconds = time.monotonic() - start
+    report = replace(report, provenance=replace(report.provenance, seconds=seconds))
+    return report, Series(described, tuple(volumes))
+
+
+def facts(scan: Path, options: Options) -> ScanFacts:
+    """What a scan's file says of itself."""
+    first = 0 if options.volume is None and _count(scan) > 1 else options.volume
+    said = _load(scan, options, first).facts
+    return replace(said, contrast=options.contrast or said.contrast)
+
+
+def _count(scan: Path) -> int:
+    return 1 if scan.is_dir() else count_volumes(scan)
+
+
+def _volume(scan: Path, options: Options, index: int) -> VolumeResult:
+    try:
+        return volume_result(index, _assess(scan, options, index))
+    except InputError as error:
+        missing = Score("quality", None, None, "higher", 0.0, 100.0, why_missing=str(error))
+        return VolumeResult(index, missing, ())
+
+
+def _load(scan: Path, options: Options, volume: int | None) -> Loaded:
+    selection = Selection(
+        volume=volume,
+        series=options.series,
+        max_voxels=options.max_voxels,
+        voxel_size=options.voxel_size,
+    )
+    return load(scan, selection)
+
+
+def _assess(scan: Path, options: Options, volume: int | None) -> QualityReport:
+    loaded = _load(scan, options, volume)  # refuses a bad file; torch comes after this line
+    from isocenter.assessors import assess
+    from isocenter.data.io import to_volume
+
+    if options.threads is not None:
+        import torch
+
+        torch.set_num_threads(options.threads)
+    made = to_volume(loaded, contrast=options.contrast)
+    return assess(made, model=options.model, device=options.device)

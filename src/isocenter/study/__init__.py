@@ -1,0 +1,1 @@
+"""Many scans: find them, name their results, run them."""

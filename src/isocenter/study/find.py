@@ -1,0 +1,108 @@
+"""Find scans: files as given, folders searched to the bottom.
+
+A folder that holds DICOM files is one scan, or asks for ``--series``. Hidden files and
+folders are passed over, and links to folders are not followed, so that a search ends.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Found", "find_scans", "subject_of"]
+
+ENDINGS = (
+    ".nii",
+    ".nii.gz",
+    ".hdr",
+    ".hdr.gz",
+    ".img",
+    ".img.gz",
+    ".mgh",
+    ".mgh.gz",
+    ".mgz",
+    ".mnc",
+    ".mnc.gz",
+)
+"""Endings of files that a folder search takes for a scan; DICOM is known by its content."""
+DICOM_ENDINGS = (".dcm", ".ima")
+PREAMBLE, MAGIC = 128, b"DICM"
+PAIRS = {".img": ".hdr", ".img.gz": ".hdr.gz"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to."""
+
+    scans: tuple[Path, ...]
+    """Files and DICOM folders, in the order given and sorted within each folder."""
+    absent: tuple[Path, ...]
+    """Paths that were given and do not exist."""
+    empty: tuple[Path, ...]
+    """Folders that were given and hold no scan."""
+
+
+def find_scans(paths: Iterable[Path]) -> Found:
+    """Search ``paths``; a file that is named is always taken, whatever its ending."""
+    scans: list[Path] = []
+    absent: list[Path] = []
+    empty: list[Path] = []
+    for path in paths:
+        if not os.path.lexists(path):
+            absent.append(path)
+        elif not path.is_dir():
+            scans.append(path)
+        elif inside := list(_search(path)):
+            scans.extend(inside)
+        else:
+            empty.append(path)
+    return Found(tuple(scans), tuple(absent), tuple(empty))
+
+
+def subject_of(path: Path) -> str:
+    """A scan's file name without its ending; a folder's name as it is.
+
+    >>> subject_of(Path("data/sub-01_T1w.nii.gz"))
+    'sub-01_T1w'
+    """
+    name = path.name or path.resolve().name
+    ending = _ending(name, (*ENDINGS, *DICOM_ENDINGS))
+    return name[: -len(ending)] if ending and len(ending) < len(name) else name
+
+
+def _search(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names = sorted(name for name in files if not name.startswith("."))
+        here = Path(place)
+        yield from (here / name for name in names if _is_image(name, names))
+        if any(_is_dicom(here / name) for name in names if not _ending(name, ENDINGS)):
+            yield here
+
+
+def _is_image(name: str, names: list[str]) -> bool:
+    """Whether ``name`` is a scan of its own, and not the second half of a pair."""
+    ending = _ending(name, ENDINGS)
+    if ending not in PAIRS:
+        return bool(ending)
+    return name[: -len(ending)] + PAIRS[ending] not in names
+
+
+def _is_dicom(path: Path) -> bool:
+    if path.suffix.lower() in DICOM_ENDINGS:
+        return True
+    if not path.is_file():  # a pipe would wait for ever
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(PREAMBLE + len(MAGIC))[PREAMBLE:] == MAGIC
+    except OSError:
+        return False
+
+
+def _ending(name: str, endings: Iterable[str]) -> str:
+    """The longest of ``endings`` that ``name`` has; empty when it has none."""
+    lower = name.lower()
+    return max((end for end in endings if lower.endswith(end)), key=len, default="")
