@@ -11,7 +11,7 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check lint format install clean
+.PHONY: help demo test check lint format docs install clean
 
 help:
 	@echo "make demo     assess the sample scan and say where the report is"
@@ -19,6 +19,7 @@ help:
 	@echo "make check    what CI runs: lint, then test"
 	@echo "make lint     style, types, layers, spelling"
 	@echo "make format   put the code into the project's style"
+	@echo "make docs     write the reference pages that come from the code"
 	@echo "make clean    remove .venv and everything that was made"
 
 demo: install
@@ -40,6 +41,9 @@ lint: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: install
+	$(BIN)/python tools/make_reference.py
 
 install: $(STAMP)
 

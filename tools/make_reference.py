@@ -1,0 +1,48 @@
+"""Write docs/reference/entries.md: every entry of every registry, in its own words.
+
+python tools/make_reference.py
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from isocenter import registry
+from isocenter.data import atomic
+from isocenter.registry import Registry
+
+PAGE = Path(__file__).parents[1] / "docs/reference/entries.md"
+ABOUT = {
+    "artifact": "`iso.artifact(name, level)`; `isocenter list artifacts`",
+    "reader": "what `iso.read` and `isocenter assess` take",
+    "model": "`iso.assess(scan, model=name)`; `isocenter list models`",
+    "metric": "measures of an image; `isocenter list metrics`",
+}
+
+
+def page() -> str:
+    """The page's text."""
+    rooms = (registry.artifacts, registry.readers, registry.models, registry.metrics)
+    head = "# Artifacts, readers, models, metrics\n\nMade by `make docs` from the code.\n"
+    return "\n".join([head, *map(section, rooms)])
+
+
+def section(entries: Registry) -> str:
+    """One registry as a heading and a table."""
+    title = f"## {entries.kind.capitalize()}s\n\n{ABOUT[entries.kind]}\n"
+    if not entries.names():
+        return f"{title}\nNone yet.\n"
+    rows = [f"| `{name}` | {first_line(entries, name)} |" for name in entries.names()]
+    return "\n".join([title, "| name | what it is |", "|---|---|", *rows, ""])
+
+
+def first_line(entries: Registry, name: str) -> str:
+    """First paragraph of the module's docstring, on one line."""
+    text = inspect.getdoc(entries.get(name)) or ""
+    return " ".join(text.split("\n\n", maxsplit=1)[0].split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    atomic.write_text(PAGE, page())
+    print(f"wrote {PAGE.relative_to(PAGE.parents[2])}")
