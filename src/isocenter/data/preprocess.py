@@ -1,0 +1,98 @@
+"""``Preprocess``: how a scan becomes a network's input; it travels inside the checkpoint.
+
+Only the numbers live here.  ``ops/slabs.py`` applies them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Self
+
+from isocenter.data.step import JSON
+from isocenter.errors import BadCheckpoint
+
+__all__ = ["Preprocess", "PublishedStack", "Slabs", "preprocess_from_json"]
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Abstract: the numbers of one way to prepare a scan."""
+
+    kind: ClassVar[str]
+
+    def to_json(self) -> dict[str, JSON]:
+        """Plain values, with ``kind`` to find the class again."""
+        return {"kind": self.kind, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Inverse of :meth:`to_json`; lists become tuples."""
+        known = {field.name for field in fields(cls)}
+        if set(values) - {"kind"} != known:
+            raise BadCheckpoint(
+                f"preprocess {cls.kind!r} needs {sorted(known)}; the checkpoint has "
+                f"{sorted(set(values) - {'kind'})}: load it with the version that wrote it"
+            )
+        plain = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        del plain["kind"]
+        return cls(**plain)
+
+
+@dataclass(frozen=True)
+class PublishedStack(Preprocess):
+    """Input of the published HSFNet: a stack of slices and its unscaled 3-D spectrum.
+
+    Nothing is reoriented or normalised, and voxel size is ignored, as published.
+    """
+
+    kind: ClassVar[str] = "published_stack"
+
+    crop: tuple[int, int, int] = (256, 256, 130)
+    """Centre crop, voxels, in stored axis order."""
+    axes: tuple[int, int, int] = (2, 0, 1)
+    """Transposition that brings the slice axis to the front."""
+    n_slices: int = 30
+    """Middle slices kept."""
+    side: int = 128
+    """In-plane size after linear zoom, without anti-aliasing."""
+
+
+@dataclass(frozen=True)
+class Slabs(Preprocess):
+    """Input of the improved HSFNet: thin slabs in up to three planes, at native resolution."""
+
+    kind: ClassVar[str] = "slabs"
+
+    side: int = 160
+    """In-plane window, pixels."""
+    n_slices: int = 3
+    """Neighbouring slices of a slab."""
+    smallest_pixel: float = 0.7
+    """Finer pixels are averaged to at least this size, mm."""
+    anisotropy: float = 2.0
+    """A plane is used when its pixels are at most this many times the finest spacing."""
+    margin: float = 0.12
+    """Share of the head's extent left out at both ends of the slice axis."""
+    clip: float = 4.0
+    """Largest brightness, in units of the head's 99th percentile."""
+    spectrum_floor: float = 0.005
+    """Spectral amplitude below which compression is linear."""
+    taper: float = 0.25
+    """Share of the window's side that fades to zero before the Fourier transform."""
+
+
+_KINDS: dict[str, type[PublishedStack] | type[Slabs]] = {
+    kind.kind: kind for kind in (PublishedStack, Slabs)
+}
+
+
+def preprocess_from_json(values: dict[str, Any]) -> PublishedStack | Slabs:
+    """The preprocess that a checkpoint's header describes.
+
+    Raises:
+        BadCheckpoint: Unknown kind, or numbers missing.
+    """
+    kind = values.get("kind")
+    if kind not in _KINDS:
+        raise BadCheckpoint(f"unknown preprocess {kind!r}; known: {', '.join(sorted(_KINDS))}")
+    return _KINDS[kind].from_json(values)

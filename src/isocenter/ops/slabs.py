@@ -1,0 +1,222 @@
+"""From a scan to the inputs of HSFNet, published and improved."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from isocenter.data.preprocess import PublishedStack, Slabs
+from isocenter.data.shapes import Image3, Mask3
+from isocenter.data.volume import Volume
+from isocenter.errors import BadVolume
+from isocenter.ops.regions import head_mask, head_scale
+
+__all__ = [
+    "N_FACTS",
+    "Head",
+    "SlabBatch",
+    "find_head",
+    "published_inputs",
+    "spectra",
+    "take_slabs",
+    "usable_axes",
+]
+
+N_FACTS = 4
+"""log pixel size along both window axes, log slice distance (mm), share of the window in the head."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where the head is and how bright; found once for all slabs of a scan."""
+
+    mask: Mask3
+    scale: float
+    first: tuple[int, int, int]
+    """First voxel of the bounding box."""
+    last: tuple[int, int, int]
+    """Last voxel of the bounding box, included."""
+
+
+@dataclass(frozen=True)
+class SlabBatch:
+    """Slabs of one scan, ready for the network."""
+
+    slabs: Tensor
+    """(S, n_slices, side, side), 1 = the head's 99th percentile."""
+    inside: Tensor
+    """(S, side, side), True in the head on the middle slice."""
+    facts: Tensor
+    """(S, N_FACTS)."""
+    where: tuple[tuple[int, int], ...]
+    """(axis, index of the middle slice) of each slab, RAS+."""
+
+
+def find_head(data: Image3) -> Head:
+    """The head of a scan; the whole image when nothing stands out.
+
+    Args:
+        data: Magnitude image (x, y, z), arbitrary units.
+    """
+    mask = head_mask(data)
+    if not mask.any():
+        mask = torch.ones_like(mask)
+    first, last = [], []
+    for axis in range(3):
+        others = [other for other in range(3) if other != axis]
+        filled = mask.any(others[1]).any(others[0]).nonzero()
+        first.append(int(filled[0]))
+        last.append(int(filled[-1]))
+    scale = head_scale(data, mask)
+    return Head(mask, scale, (first[0], first[1], first[2]), (last[0], last[1], last[2]))
+
+
+def usable_axes(
+    spacing: Sequence[float], shape: Sequence[int], preprocess: Slabs
+) -> tuple[int, ...]:
+    """Slice axes whose planes have fine enough pixels; at least one.
+
+    Thick slices are looked at in their own plane only: across them pixels would be blocks.
+    """
+    coarsest = [max(spacing[a] for a in range(3) if a != axis) for axis in range(3)]
+    limit = preprocess.anisotropy * min(spacing)
+    wide = [min(shape[a] for a in range(3) if a != axis) >= 8 for axis in range(3)]
+    axes = tuple(a for a in range(3) if coarsest[a] <= limit and wide[a])
+    return axes or (min(range(3), key=lambda a: (not wide[a], coarsest[a])),)
+
+
+def take_slabs(
+    data: Image3,
+    spacing: Sequence[float],
+    head: Head,
+    where: Sequence[tuple[int, int]],
+    preprocess: Slabs,
+    shift: tuple[int, int] = (0, 0),
+) -> SlabBatch:
+    """Cut slabs out of a scan.
+
+    Args:
+        data: Magnitude image (x, y, z), arbitrary units.
+        spacing: Voxel size, mm.
+        head: From :func:`find_head` on the same image.
+        where: (axis, index) of each slab's middle slice.
+        preprocess: The numbers.
+        shift: Voxels by which the windows leave the head's centre, for training.
+    """
+    slabs, insides, facts = [], [], []
+    for axis, index in where:
+        others = [other for other in range(3) if other != axis]
+        scaled = _slices(data, axis, index, preprocess.n_slices).float() / head.scale
+        inside = head.mask.select(axis, index)[None].float()
+        stack, pixel = _coarsen(
+            torch.cat([scaled, inside]), [spacing[a] for a in others], preprocess.smallest_pixel
+        )
+        ratio = [spacing[a] / p for a, p in zip(others, pixel, strict=True)]
+        centre = [
+            round(((head.first[a] + head.last[a] + 1) / 2 + s) * r)
+            for a, s, r in zip(others, shift, ratio, strict=True)
+        ]
+        window = _window(stack, centre, preprocess.side)
+        slabs.append(window[:-1].clamp(-preprocess.clip, preprocess.clip))
+        insides.append(window[-1] > 0.5)
+        share = float(insides[-1].float().mean())
+        facts.append([*map(math.log, (*pixel, spacing[axis])), share])
+    return SlabBatch(
+        torch.stack(slabs),
+        torch.stack(insides),
+        torch.tensor(facts, dtype=torch.float32, device=data.device),
+        tuple(where),
+    )
+
+
+def spectra(slabs: Tensor, preprocess: Slabs) -> Tensor:
+    """Compressed half spectra of the middle slices.
+
+    Args:
+        slabs: (..., n_slices, side, side).
+        preprocess: The numbers.
+
+    Returns:
+        (..., 3, side, side // 2): log amplitude, signed log of real and imaginary part; zero
+        frequency in the middle row of the first column.
+    """
+    side = slabs.shape[-1]
+    middle = slabs[..., slabs.shape[-3] // 2, :, :]
+    fade = _tukey(side, preprocess.taper, slabs.device)
+    spectrum = torch.fft.rfft2(middle * fade[:, None] * fade, norm="ortho")
+    spectrum = torch.fft.fftshift(spectrum, dim=-2)[..., : side // 2]
+    floor = preprocess.spectrum_floor
+    parts = [spectrum.abs(), spectrum.real, spectrum.imag]
+    return torch.stack([part.sign() * (part.abs() / floor).log1p() / 5 for part in parts], -3)
+
+
+def published_inputs(data: Image3, preprocess: PublishedStack) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs of the published network: slices, real and imaginary part of their spectrum.
+
+    Args:
+        data: The scan in stored axis order, the scanner's units.
+        preprocess: The numbers.
+
+    Returns:
+        Three tensors (n_slices, side, side), float32.
+
+    Raises:
+        BadVolume: The scan is smaller than the crop; the published code skips it silently.
+    """
+    if any(side < crop for side, crop in zip(data.shape, preprocess.crop, strict=True)):
+        raise BadVolume(
+            f"the published input needs at least {preprocess.crop} voxels; "
+            f"this scan has {tuple(data.shape)}: use the improved network"
+        )
+    starts = [s // 2 - c // 2 for s, c in zip(data.shape, preprocess.crop, strict=True)]
+    for axis, (start, size) in enumerate(zip(starts, preprocess.crop, strict=True)):
+        data = data.narrow(axis, start, size)
+    stack = data.permute(preprocess.axes)
+    first = max(0, int(stack.shape[0] / 2 - preprocess.n_slices / 2))
+    stack = stack[first : first + preprocess.n_slices].float()
+    # scipy.ndimage.zoom with order 1 puts the corner voxels' centres on each other.
+    size = (preprocess.side, preprocess.side)
+    zoomed = F.interpolate(stack[None], size=size, mode="bilinear", align_corners=True)[0]
+    spectrum = torch.fft.fftn(zoomed)
+    return zoomed, spectrum.real, spectrum.imag
+
+
+def _slices(data: Image3, axis: int, index: int, n_slices: int) -> Tensor:
+    """Neighbouring slices (n_slices, H, W); beyond the edge the last slice is repeated."""
+    half = n_slices // 2
+    wanted = range(index - half, index - half + n_slices)
+    return torch.stack([data.select(axis, min(max(i, 0), data.shape[axis] - 1)) for i in wanted])
+
+
+def _coarsen(stack: Tensor, pixel: list[float], smallest: float) -> tuple[Tensor, list[float]]:
+    """Average pixels finer than ``smallest`` up to it; coarser ones stay as they are."""
+    height, width = stack.shape[-2:]
+    size = [
+        max(1, round(n * p / smallest)) if p < smallest else n
+        for n, p in zip((height, width), pixel, strict=True)
+    ]
+    if size == [height, width]:
+        return stack, pixel
+    small = F.interpolate(stack[None], size=size, mode="bilinear", antialias=True)[0]
+    return small, [p * n / m for p, n, m in zip(pixel, (height, width), size, strict=True)]
+
+
+def _window(stack: Tensor, centre: list[int], side: int) -> Tensor:
+    """Square window (C, side, side) around ``centre``, zero outside the image."""
+    padding, cut = [], []
+    for n, c in zip(stack.shape[-2:], centre, strict=True):
+        start = c - side // 2
+        padding.append((max(0, -start), max(0, start + side - n)))
+        cut.append(slice(max(0, start), min(n, start + side)))
+    (top, bottom), (left, right) = padding
+    return F.pad(stack[:, cut[0], cut[1]], (left, right, top, bottom))
+
+
+def _tukey(side: int, taper: float, device: torch.device) -> Tensor:
+    """Window that is 1 in the middle and falls to 0 along a cosine at both ends."""
+    at = (torch.arange(side, device=device) + 0.5) / side
+    edge = torch.minimum(at, 1 - at) / max(taper, 1e-6)
+    return 0.5 - 0.5 * torch.cos(math.pi * edge.clamp(max=1.0))
