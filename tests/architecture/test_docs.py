@@ -153,8 +153,8 @@ def rooms_of_the_page() -> set[str]:
 
 
 def test_the_architecture_page_names_every_room_and_no_other() -> None:
-    folders = (folder for folder in PACKAGE.iterdir() if folder.name != "__pycache__")
-    existing = {folder.name for folder in folders if folder.is_dir()}
+    files = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*") if path.suffix != ".pyc")
+    existing = {file.parts[0] for file in files if len(file.parts) > 1} - {"__pycache__"}
     assert rooms_of_the_page() == existing
 
 

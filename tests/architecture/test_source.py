@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,7 @@ DRAWS = {"bernoulli", "multinomial", "normal", "rand", "randint", "randn", "rand
 DRAWS_IN_PLACE = {"bernoulli_", "exponential_", "normal_", "random_", "uniform_"}
 NUMPY_STREAMS = {"BitGenerator", "Generator", "PCG64", "Philox", "SFC64", "SeedSequence"}
 WRITERS = {"write_bytes", "write_text", "tofile", "savez", "savetxt", "to_filename"}
+WRITING_MODE = re.compile(r"(?=.*[wax+])[rwaxbt+]{1,3}")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 LONG_FUNCTION = 30
@@ -112,10 +114,10 @@ def test_files_are_written_through_atomic_alone(path: Path) -> None:
 def writes(call: ast.Call, name: str) -> bool:
     place, _, what = name.rpartition(".")
     if what in WRITERS:
-        return place != "atomic"
-    modes = [*call.args[1:2], *(word.value for word in call.keywords if word.arg == "mode")]
-    texts = [mode.value for mode in modes if isinstance(mode, ast.Constant)]
-    return name in ("open", "os.fdopen") and any(set(str(text)) & set("wax+") for text in texts)
+        return place != "atomic" and not isinstance(call.func, ast.Name)
+    given = [*call.args[:2], *(word.value for word in call.keywords if word.arg == "mode")]
+    modes = [str(mode.value) for mode in given if isinstance(mode, ast.Constant)]
+    return what in ("open", "fdopen") and any(WRITING_MODE.fullmatch(mode) for mode in modes)
 
 
 @every_source
@@ -174,3 +176,46 @@ def test_tensor_shapes_are_not_hidden_from_the_check(path: Path) -> None:
     }
     uses_shapes = bool({"isocenter.data.shapes", "jaxtyping"} & imported(path))
     assert not (future and uses_shapes) or path.name == "shapes.py"
+
+
+def parsed(line: str) -> tuple[ast.Call, str]:
+    call = ast.parse(line, mode="eval").body
+    assert isinstance(call, ast.Call)
+    return call, dotted(call.func)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_global"),
+    [
+        ("torch.rand(3)", True),
+        ("torch.randn(3, generator=rng)", False),
+        ("np.random.rand(3)", True),
+        ("np.random.default_rng()", True),
+        ("np.random.default_rng(seed)", False),
+        ("np.random.Philox(seed)", False),
+        ("nn.init.uniform_(weight, 0, 1)", True),
+        ("weight.normal_(0, 1, generator=rng)", False),
+        ("rng.normal(0, 1)", False),
+    ],
+)
+def test_the_rule_of_chance_tells_right_from_wrong(line: str, is_global: bool) -> None:
+    assert draws_globally(*parsed(line)) == is_global
+
+
+@pytest.mark.parametrize(
+    ("line", "is_writing"),
+    [
+        ("open(path, 'w')", True),
+        ("open(path, mode='xb')", True),
+        ("path.open('r+')", True),
+        ("gzip.open(path, 'wb')", True),
+        ("path.write_text(text)", True),
+        ("Path(name).write_bytes(content)", True),
+        ("open(path)", False),
+        ("open(path, 'rb')", False),
+        ("atomic.write_text(path, text)", False),
+        ("write_text(path, text)", False),
+    ],
+)
+def test_the_rule_of_writing_tells_right_from_wrong(line: str, is_writing: bool) -> None:
+    assert writes(*parsed(line)) == is_writing
