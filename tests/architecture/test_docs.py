@@ -16,6 +16,7 @@ import pytest
 from isocenter import registry
 from isocenter.cli._texts import COMMANDS
 from isocenter.datasets import sample
+from isocenter.reports.text import LEVELS
 from tests.architecture._source import GUIDE, PACKAGE, PAGES, README, ROOT, Block, blocks, short
 
 DATA_FLOW = """\
@@ -145,6 +146,11 @@ def test_every_entry_is_on_the_reference_page(entries: registry.Registry) -> Non
 def test_the_levels_of_the_guide_are_for_every_artifact() -> None:
     text = (GUIDE / "first-scan.md").read_text()
     assert set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE)) == set(registry.artifacts.names())
+
+
+def test_the_levels_have_the_same_words_everywhere() -> None:
+    words = ", ".join(f"{number} {word}" for number, word in enumerate(LEVELS, start=1))
+    assert f"({words})" in (GUIDE / "first-scan.md").read_text()
 
 
 def rooms_of_the_page() -> set[str]:

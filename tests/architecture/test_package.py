@@ -5,6 +5,7 @@ import tomllib
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name as canonical
 
 from tests.architecture._source import PACKAGE, ROOT
 
@@ -27,7 +28,7 @@ def test_nothing_that_can_run_code_is_shipped() -> None:
 
 def test_the_test_run_has_no_network() -> None:
     with pytest.raises(Exception, match="socket"):
-        socket.create_connection(("192.0.2.1", 80), timeout=0.1)
+        socket.socket(socket.AF_INET)
 
 
 def test_the_licence_is_whole() -> None:
@@ -48,6 +49,6 @@ def test_every_requirement_is_pinned_within_its_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = dict(line.lower().split("==") for line in lines if "==" in line)
+    pins = {canonical(line.split("==")[0]): line.split("==")[1] for line in lines if "==" in line}
     for asked in map(Requirement, [*project["dependencies"], *extras["test"], *extras["dev"]]):
-        assert asked.specifier.contains(pins[asked.name.lower()]), asked
+        assert asked.specifier.contains(pins[canonical(asked.name)]), asked
