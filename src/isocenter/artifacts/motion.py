@@ -18,7 +18,7 @@ from isocenter.artifacts._draw import choice, integer, uniform, uniforms, usable
 from isocenter.artifacts._presets import check_level
 from isocenter.data.shapes import Image3
 from isocenter.data.volume import Volume
-from isocenter.ops.fourier import apply_along, line_operator
+from isocenter.ops.acquire import State, acquire
 from isocenter.ops.regions import head_mask
 from isocenter.ops.resample import resample_affine
 
@@ -35,8 +35,6 @@ MOVES = {1: (1, 2), 2: (2, 3), 3: (3, 5), 4: (5, 10)}
 PUBLISHED_SHIFT = {1: (0.0, 1.0), 2: (4.0, 5.0), 3: (9.0, 10.0), 4: (19.0, 20.0)}
 PUBLISHED_MOVES = {1: 1, 2: 3, 3: 5, 4: 10}
 PUBLISHED_TURN = 10.0
-BLOCK_VOXELS = 1 << 19
-"""Images are made and mixed in blocks of about this size, so that moved copies never pile up."""
 
 
 def draw(
@@ -90,8 +88,10 @@ def apply(volume: Volume, params: Mapping[str, Any]) -> Image3:
     weights = torch.stack([masks[order.index(state)] for state in range(len(poses))])
     if physical:
         weights = weights * _ramps(volume, params)
-        return _mix(volume.data, poses, weights, axis, fill=None, magnitude=True)
-    return _mix(volume.data, poses, weights, axis, fill=float(volume.data.min()), magnitude=False)
+    data = volume.data.contiguous()
+    fill = None if physical else float(data.min())
+    states = [_state(data, pose, w, fill) for pose, w in zip(poses, weights, strict=True)]
+    return acquire(states, volume.shape, axis, magnitude=physical)
 
 
 def _draw_physical(volume: Volume, level: int, rng: torch.Generator) -> dict[str, Any]:
@@ -213,51 +213,19 @@ def _rotation(degrees: list[float]) -> Matrix:
     return np.asarray(about_z @ about_x @ about_y)
 
 
-def _mix(
-    data: Image3,
-    poses: list[Pose],
-    weights: Complex128[Tensor, "state lines"],
-    axis: int,
-    *,
-    fill: float | None,
-    magnitude: bool,
-) -> Image3:
-    """Sum of all states, each seen through its own k-space lines along ``axis``.
+def _state(
+    data: Image3, pose: Pose, weights: Complex128[Tensor, " lines"], fill: float | None
+) -> State:
+    """The head in one position, made block by block."""
 
-    The lines lie along one axis, so each state's share is one small matrix there.
-    """
-    data = data.contiguous()
-    operators = [line_operator(state) for state in weights]
-    real = [operator.real.to(data) for operator in operators]
-    imaginary = [operator.imag.to(data) for operator in operators] if magnitude else []
-    result = torch.empty_like(data)
-    across = 1 if axis == 0 else 0
-    thickness = max(1, BLOCK_VOXELS * data.shape[across] // data.numel())
-    for start in range(0, data.shape[across], thickness):
-        index = [slice(None)] * 3
-        index[across] = slice(start, start + thickness)
-        still = data[tuple(index)].contiguous()
-        states = [_moved(data, still, pose, across, start, fill) for pose in poses]
-        block = _weighted_sum(real, states, axis)
-        if magnitude:
-            block = torch.hypot(block, _weighted_sum(imaginary, states, axis))
-        result[tuple(index)] = block
-    return result
+    def block(across: int, part: slice) -> Image3:
+        still = data.narrow(across, part.start, part.stop - part.start)
+        if pose is None:
+            return still.contiguous()
+        matrix, offset = pose
+        out = torch.empty(still.shape, device=data.device)
+        return resample_affine(
+            data, matrix, offset + matrix[:, across] * part.start, out=out, fill=fill
+        )
 
-
-def _moved(
-    data: Image3, still: Image3, pose: Pose, across: int, start: int, fill: float | None
-) -> Image3:
-    if pose is None:
-        return still
-    matrix, offset = pose
-    return resample_affine(
-        data, matrix, offset + matrix[:, across] * start, out=torch.empty_like(still), fill=fill
-    )
-
-
-def _weighted_sum(matrices: list[Tensor], states: list[Image3], axis: int) -> Image3:
-    total = apply_along(matrices[0], states[0], axis)
-    for matrix, state in zip(matrices[1:], states[1:], strict=True):
-        total += apply_along(matrix, state, axis)
-    return total
+    return State(block, weights)
