@@ -84,9 +84,7 @@ def _failed(scan: Path, sentence: str, code: int, *, fatal: bool = False) -> Row
     return Row(scan, error=sentence, code=code, fatal=fatal, trace=traceback.format_exc())
 
 
-def _report(
-    scan: Path, options: Options, twin: Row | None
-) -> tuple[QualityReport, Series | None]:
+def _report(scan: Path, options: Options, twin: Row | None) -> tuple[QualityReport, Series | None]:
     if twin is None or twin.report is None:
         return assess_volumes(scan, options)
     from isocenter.cli._volumes import facts

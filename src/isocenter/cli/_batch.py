@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from isocenter.cli._assessing import died, work
@@ -82,7 +82,7 @@ def run_batch(
     return tally.code
 
 
-def _in_turn(results: Iterable[tuple[int, list[Row]]]) -> Iterator[Row]:
+def _in_turn(results: Iterable[tuple[int, list[Row]]]) -> Generator[Row, None, None]:
     """Rows in the order of the jobs, whatever the order in which they ended."""
     early: dict[int, list[Row]] = {}
     turn = 0

@@ -24,11 +24,12 @@ Then:        isocenter assess my_scan.nii.gz
 
 ASSESS = """Say how good scans are and which artifacts they show.
 
-PATH is a scan (NIfTI, Analyze, MGH, MINC, DICOM), a folder with one DICOM series, or a
-folder that is searched for scans to the bottom. For each scan a few lines are printed,
-and NAME_quality.json (for programs) and NAME_quality.html (for people) are written.
-
-Examples:
+PATH is a scan (NIfTI, Analyze, MGH, MINC, DICOM), a folder with one DICOM
+series, or a folder that is searched for scans to the bottom. For each scan a
+few lines are printed, and NAME_quality.json (for programs) and
+NAME_quality.html (for people) are written.
+"""
+ASSESS_EXAMPLES = """Examples:
   isocenter assess sub-01_T1w.nii.gz
   isocenter assess bids/ --out results/ --workers 4
   isocenter assess *.nii.gz --json | jq .score.value
@@ -37,42 +38,47 @@ Examples:
 
 DEMO = """Assess a sample scan and a copy of it with simulated motion.
 
-Needs no data of your own and no network. The reports are written to isocenter-demo/.
-
-Example:
+Needs no data of your own and no network.
+"""
+DEMO_EXAMPLES = """Example:
   isocenter demo
 """
 
 DISTORT = """Put an artifact of known strength into a scan.
 
-Writes OUT (NIfTI) and, beside it, OUT's name with .json: every value that was drawn, so
-that the same damage can be done again. The same seed always gives the same file.
-
-Example:
-  isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3 --seed 7
+Reads the scan IN and writes OUT (NIfTI). Beside OUT, its name with .json holds
+every value that was drawn, so that the same damage can be done again. The same
+seed always gives the same file.
+"""
+DISTORT_EXAMPLES = """Example:
+  isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3
 """
 
 LIST = """List artifacts, models, presets or metrics.
 
-Example:
+Each line is a name that other commands take, and what it stands for.
+"""
+LIST_EXAMPLES = """Example:
   isocenter list artifacts
 """
 
-DOCTOR = """Check this installation: versions, decoders, weights, memory, device.
+DOCTOR = """Check this installation.
 
+Versions, device, DICOM decoders, weights, memory and caches, one line each.
 Leaves with 0 when scans can be assessed here.
-
-Example:
+"""
+DOCTOR_EXAMPLES = """Example:
   isocenter doctor
 """
 
 COMMANDS = {
-    "assess": ("isocenter.cli.assess:assess", ASSESS),
-    "demo": ("isocenter.cli.demo:demo", DEMO),
-    "distort": ("isocenter.cli.distort:distort", DISTORT),
-    "list": ("isocenter.cli.listing:listing", LIST),
-    "doctor": ("isocenter.cli.doctor:doctor", DOCTOR),
+    "assess": ("isocenter.cli.assess:assess", ASSESS, ASSESS_EXAMPLES),
+    "demo": ("isocenter.cli.demo:demo", DEMO, DEMO_EXAMPLES),
+    "distort": ("isocenter.cli.distort:distort", DISTORT, DISTORT_EXAMPLES),
+    "list": ("isocenter.cli.listing:listing", LIST, LIST_EXAMPLES),
+    "doctor": ("isocenter.cli.doctor:doctor", DOCTOR, DOCTOR_EXAMPLES),
 }
+"""For each command: where its function is, what its help says, and its examples."""
 
 
 def epilogue() -> str:

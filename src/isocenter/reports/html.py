@@ -30,18 +30,17 @@ def page(reports: Sequence[QualityReport], series: Series | None = None) -> str:
         series: The volumes of a 4-D file, when the one report is of its median volume.
     """
     style = _style()
-    return text.valid(
-        _template().render(
-            reports=reports,
-            series=series,
-            style=style,
-            style_hash=_csp_hash(style),
-            title=_title(reports),
-            data_uri=_data_uri,
-            draw=_draw,
-            text=text,
-        )
+    made = _template().render(
+        reports=reports,
+        series=series,
+        style=style,
+        style_hash=_csp_hash(style),
+        title=_title(reports),
+        data_uri=_data_uri,
+        draw=_draw,
+        text=text,
     )
+    return text.valid(made.lstrip())
 
 
 @cache

@@ -59,8 +59,8 @@ def document(report: QualityReport, series: Series | None = None) -> Document:
     return made
 
 
-def dump(content: JSON | Document | Sequence[Document], *, compact: bool = False) -> str:
-    """JSON text with sorted keys, ending in a newline; on one line when ``compact``."""
+def dump(content: object, *, compact: bool = False) -> str:
+    """JSON text of plain values: sorted keys, a newline at its end, one line if ``compact``."""
     text = json.dumps(
         _valid(content),
         ensure_ascii=False,
@@ -181,7 +181,8 @@ def _strip(strip: Strip) -> Document:
 
 
 def _step(step: Step) -> Document:
-    return {"name": step.name, "params": dict(step.params), "seed": step.seed}
+    made: Document = {"name": step.name, "params": dict(step.params), "seed": step.seed}
+    return _with_reasons(made, seed="nothing was drawn")
 
 
 def _provenance(made_by: Provenance) -> Document:
@@ -198,14 +199,17 @@ def _provenance(made_by: Provenance) -> Document:
 
 def _series(series: Series) -> Document:
     lowest = series.lowest
-    return {
-        "count": len(series.volumes),
-        "scored": series.n_scored,
-        "summary": "median",
-        "described": series.described,
-        "lowest": None if lowest is None else lowest.index,
-        "items": [_volume(volume) for volume in series.volumes],
-    }
+    return _with_reasons(
+        {
+            "count": len(series.volumes),
+            "scored": series.n_scored,
+            "summary": "median",
+            "described": series.described,
+            "lowest": None if lowest is None else lowest.index,
+            "items": [_volume(volume) for volume in series.volumes],
+        },
+        lowest="no volume has a score",
+    )
 
 
 def _volume(volume: VolumeResult) -> Document:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from isocenter.data.scores import QualityReport
 from isocenter.reports.text import valid
 
 __all__ = ["cell", "table"]
+
+Value: TypeAlias = float | int | str | bool | None
 
 FORMULA = ("=", "+", "-", "@")
 """A spreadsheet would run a text that begins with one of these."""
@@ -35,11 +38,12 @@ def table(reports: Sequence[QualityReport]) -> str:
     """Tab-separated text with a header line and one line for each report."""
     artifacts = sorted({finding.name for report in reports for finding in report.artifacts})
     extra = [f"{name}_{field}" for name in artifacts for field in ("probability", "level")]
-    lines = [[*COLUMNS, *extra], *(_row(report, artifacts) for report in reports)]
+    lines: list[list[Value]] = [[*COLUMNS, *extra]]
+    lines += [_row(report, artifacts) for report in reports]
     return "".join("\t".join(cell(value) for value in line) + "\n" for line in lines)
 
 
-def cell(value: float | str | bool | None) -> str:
+def cell(value: Value) -> str:
     r"""One cell: no line ends, no tabs, nothing that a spreadsheet would take for a formula.
 
     >>> cell("=1+1"), cell("two\nlines"), cell(-0.5), cell(None)
@@ -49,7 +53,7 @@ def cell(value: float | str | bool | None) -> str:
         return MISSING
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float | int):
+    if isinstance(value, (float, int)):
         return f"{value:.6g}"
     text = valid("".join(c if c.isprintable() else _escape(c) for c in value))
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text
@@ -59,10 +63,10 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def _row(report: QualityReport, artifacts: Sequence[str]) -> list[float | str | bool | None]:
+def _row(report: QualityReport, artifacts: Sequence[str]) -> list[Value]:
     low, high = report.interval or (None, None)
     findings = {finding.name: finding for finding in report.artifacts}
-    row: list[float | str | bool | None] = [
+    row: list[Value] = [
         report.subject,
         report.score,
         low,

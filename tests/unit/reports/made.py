@@ -42,9 +42,7 @@ def made_report(name: str = "sub-01_T1w.nii.gz", **changes: object) -> QualityRe
         domain=Domain(True, 1.25, 3.0),
         scan=facts(name),
         history=(Step("read", {"name": name}), Step("motion", {"level": 3, "angle": 2.5}, 7)),
-        provenance=Provenance(
-            "0.1.0", "hsfnet", "a1" * 32, "b2" * 32, "cpu", 1.91, 734_003_200
-        ),
+        provenance=Provenance("0.1.0", "hsfnet", "a1" * 32, "b2" * 32, "cpu", 1.91, 734_003_200),
         notes=("background is exactly zero (defaced?): air-noise measures left out",),
     )
     return replace(report, **changes)  # type: ignore[arg-type]
@@ -77,7 +75,9 @@ def severity(n: int, centre: int) -> tuple[float | None, ...]:
 
 
 def views() -> tuple[View, ...]:
-    worst = [View("worst for motion", png(1.0 - i / 9), "axial", 88 + 4 * i, True) for i in range(3)]
+    worst = [
+        View("worst for motion", png(1.0 - i / 9), "axial", 88 + 4 * i, True) for i in range(3)
+    ]
     planes = [
         View(f"through the middle, {plane}", png(0.7), plane, index)
         for plane, index in (("sagittal", 88), ("coronal", 120), ("axial", 100))
