@@ -26,6 +26,7 @@ def app() -> App:
         help_format="plaintext",
         help_epilogue=epilogue(),
         version=isocenter.__version__,
+        suppress_keyboard_interrupt=False,
         default_parameter=Parameter(negative=()),
     )
     for name, (place, text, examples) in COMMANDS.items():

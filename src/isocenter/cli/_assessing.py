@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from isocenter.cli._options import Job, Options, Row
-from isocenter.cli._volumes import assess_volumes
+from isocenter.cli._volumes import assess_volumes, facts
 from isocenter.data import atomic
 from isocenter.data.scores import QualityReport
 from isocenter.errors import InputError, IsocenterError, ResourceError
 from isocenter.reports import html, json
 from isocenter.reports.series import Series
+from isocenter.study.find import subject_of
 
 __all__ = ["died", "prepare_folder", "work", "write_results"]
 
@@ -87,14 +88,5 @@ def _failed(scan: Path, sentence: str, code: int, *, fatal: bool = False) -> Row
 def _report(scan: Path, options: Options, twin: Row | None) -> tuple[QualityReport, Series | None]:
     if twin is None or twin.report is None:
         return assess_volumes(scan, options)
-    from isocenter.cli._volumes import facts
-
-    said = facts(scan, options)
-    subject = twin.report.subject if twin.scan.name == scan.name else _subject(scan)
-    return replace(twin.report, subject=subject, scan=said), twin.series
-
-
-def _subject(scan: Path) -> str:
-    from isocenter.study.find import subject_of
-
-    return subject_of(scan)
+    same = replace(twin.report, subject=subject_of(scan), scan=facts(scan, options))
+    return same, twin.series

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,7 @@ from isocenter.data.scores import (
     View,
 )
 from isocenter.data.step import Step
+from isocenter.study.find import subject_of
 
 QUALITY = Score("quality", 62.3449, None, "higher", 0.0, 100.0, (55.02, 68.4))
 NO_QUALITY = Score("quality", None, None, "higher", 0.0, 100.0, None, "constant image: no score")
@@ -29,7 +31,7 @@ NO_QUALITY = Score("quality", None, None, "higher", 0.0, 100.0, None, "constant 
 def made_report(name: str = "sub-01_T1w.nii.gz", **changes: object) -> QualityReport:
     """A scan with moderate motion; ``changes`` replace whole fields."""
     report = QualityReport(
-        subject=name.removesuffix(".nii.gz"),
+        subject=subject_of(Path(name)),
         verdict="acceptable: review suggested",
         scores=(
             QUALITY,
