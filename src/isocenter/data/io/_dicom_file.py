@@ -143,17 +143,21 @@ def open_file(path: Path) -> RawFile:
         raise BadVolume(f"{path.name}: cannot be read ({error.strerror})") from error
 
 
-def open_pixels(raw: RawFile) -> BinaryIO:
+def open_pixels(raw: RawFile, needed: int) -> BinaryIO:
     """The stream that ``pixels_at`` counts in: the file, or the inflated body of a deflated one.
 
+    Args:
+        raw: The file.
+        needed: Bytes of its uncompressed pixels.
+
     Raises:
-        BadVolume: A deflated file holds more than its header and pixels.
+        BadVolume: A deflated file holds more than its header and ``needed`` bytes.
     """
     if not raw.deflated or raw.pixels_at is None:
         return open(raw.path, "rb")
     with open(raw.path, "rb") as file, parsing(raw.name):
         _read_meta(file)
-        return io.BytesIO(_inflate(raw.name, file.read(), raw.pixels_at + raw.pixels_length))
+        return io.BytesIO(_inflate(raw.name, file.read(), raw.pixels_at + needed))
 
 
 def _regular_size(path: Path) -> int:

@@ -44,6 +44,11 @@ class Pixels:
         """Bytes of one uncompressed frame."""
         return self.rows * self.columns * self.bits_allocated // 8
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all frames of the file, uncompressed."""
+        return self.frame_bytes * self.n_frames
+
 
 @dataclass(frozen=True)
 class ImageFile:
@@ -66,6 +71,8 @@ class Frame:
     file: ImageFile = field(repr=False)
     index: int
     """Frame number inside its file, from 0."""
+    number: tuple[int, int]
+    """Instance number of the file, frame number: the scanner's own order."""
     position: tuple[float, ...] | None
     """Centre of the first pixel, x, y, z."""
     orientation: tuple[float, ...] | None
@@ -140,7 +147,7 @@ def _layout(raw: RawFile, rows: int, columns: int, n_frames: int) -> Pixels:
 def _check_length(raw: RawFile, pixels: Pixels) -> None:
     if raw.encapsulated or raw.pixels_at is None:
         return
-    needed = pixels.frame_bytes * pixels.n_frames
+    needed = pixels.n_bytes
     if raw.pixels_length < needed:
         raise BadVolume(
             f"{raw.name}: pixel data is short (got {raw.pixels_length:,} of {needed:,} bytes); "
@@ -180,6 +187,7 @@ def _single(raw: RawFile, pixels: Pixels) -> Frame:
     return Frame(
         file=file,
         index=0,
+        number=(integer(data, "InstanceNumber") or 0, 0),
         position=numbers(data, "ImagePositionPatient", 3),
         orientation=numbers(data, "ImageOrientationPatient", 6),
         spacing=numbers(data, "PixelSpacing", 2),
@@ -228,6 +236,7 @@ def _frame(file: ImageFile, index: int, groups: _Groups) -> Frame:
     return Frame(
         file=file,
         index=index,
+        number=(integer(file.raw.dataset, "InstanceNumber") or 0, index),
         position=numbers(groups.get("PlanePositionSequence"), "ImagePositionPatient", 3),
         orientation=numbers(groups.get("PlaneOrientationSequence"), "ImageOrientationPatient", 6),
         spacing=numbers(measures, "PixelSpacing", 2),

@@ -202,15 +202,17 @@ def _first_and_step(
 def _fit_line(ordered: Sequence[Frame], normal: Array) -> tuple[Array, Array]:
     """Place of the first slice and step to the next, mm, LPS.
 
-    A least-squares line, because headers round every position. Holes count as the slices
-    that they lack.
+    The step is the least-squares one, because headers round every position; the line goes
+    through the image with the lowest number, where other converters begin as well, so that
+    affines agree. Holes count as the slices that they lack.
     """
     positions = np.array([frame.position for frame in ordered], dtype=np.float64)
     gaps = np.diff(positions @ normal)
     number = np.concatenate([[0.0], np.cumsum(np.rint(gaps / np.median(gaps)))])
     centred = number - number.mean()
     step: Array = centred @ positions / (centred @ centred)
-    first: Array = positions.mean(axis=0) - number.mean() * step
+    anchor = min(range(len(ordered)), key=lambda index: ordered[index].number)
+    first: Array = positions[anchor] - number[anchor] * step
     astray = float(np.linalg.norm(positions - first - number[:, None] * step, axis=1).max())
     if astray > max(2 * SAME_MM, UNEVEN * float(np.linalg.norm(step))):
         raise BadVolume(

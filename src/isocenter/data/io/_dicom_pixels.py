@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -35,7 +36,7 @@ def read_pixels(frames: Sequence[Frame]) -> npt.NDArray[np.float32]:
     stack = np.empty((len(frames), pixels.rows, pixels.columns), dtype=np.float32)
     with _Sources() as sources:
         for index, frame in enumerate(frames):
-            stored = _stored(sources.of(frame.file), frame)
+            stored = sources.stored(frame)
             stack[index] = stored * frame.slope + frame.intercept
     if pixels.inverted:
         np.subtract(stack.min() + stack.max(), stack, out=stack)
@@ -62,28 +63,32 @@ class _Sources:
 
     def __init__(self) -> None:
         self.file: ImageFile | None = None
-        self.stream: BinaryIO | None = None
+        self.stream: BinaryIO = io.BytesIO()
+        self.packed: list[bytes] = []
 
     def __enter__(self) -> _Sources:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.stream is not None:
-            self.stream.close()
+        self.stream.close()
 
-    def of(self, file: ImageFile) -> BinaryIO:
-        if self.stream is None or file is not self.file:
-            self.__exit__()
-            self.file, self.stream = file, open_pixels(file.raw)
-        return self.stream
+    def stored(self, frame: Frame) -> npt.NDArray[Any]:
+        """The stored numbers of one frame, (row, column)."""
+        if frame.file is not self.file:
+            self._open(frame.file)
+        if frame.file.raw.encapsulated:
+            return _decoded(self.packed[frame.index], frame.file)
+        return _plain(self.stream, frame)
+
+    def _open(self, file: ImageFile) -> None:
+        self.stream.close()
+        self.file, self.stream = file, open_pixels(file.raw, file.pixels.n_bytes)
+        self.packed = _packed(self.stream, file) if file.raw.encapsulated else []
 
 
-def _stored(stream: BinaryIO, frame: Frame) -> npt.NDArray[Any]:
+def _plain(stream: BinaryIO, frame: Frame) -> npt.NDArray[Any]:
     raw, pixels = frame.file.raw, frame.file.pixels
-    if raw.encapsulated:
-        return _decoded(stream, frame)
-    start = (raw.pixels_at or 0) + frame.index * pixels.frame_bytes
-    stream.seek(start)
+    stream.seek((raw.pixels_at or 0) + frame.index * pixels.frame_bytes)
     content = stream.read(pixels.frame_bytes)
     if len(content) != pixels.frame_bytes:
         raise BadVolume(
@@ -105,14 +110,16 @@ def _used_bits(values: npt.NDArray[Any], pixels: Pixels) -> npt.NDArray[Any]:
     return native
 
 
-def _decoded(stream: BinaryIO, frame: Frame) -> npt.NDArray[Any]:
-    raw, pixels = frame.file.raw, frame.file.pixels
+def _decoded(packed: bytes, file: ImageFile) -> npt.NDArray[Any]:
+    from pydicom.encaps import encapsulate
+
+    raw, pixels = file.raw, file.pixels
+    check_frame_size(raw.name, packed, pixels.rows, pixels.columns)
     decoder = _decoder(raw)
     with parsing(raw.name):
-        packed = _packed(stream, frame)
-        check_frame_size(raw.name, packed, pixels.rows, pixels.columns)
-        values, _ = decoder.as_array(_item(packed), index=0, raw=True, **_options(raw, pixels))
-    return np.asarray(values).reshape(pixels.rows, pixels.columns)
+        item = encapsulate([packed + b"\0" * (len(packed) % 2)], has_bot=False)
+        values, _ = decoder.as_array(item, index=0, raw=True, **_options(raw, pixels))
+        return np.asarray(values).reshape(pixels.rows, pixels.columns)
 
 
 def _decoder(raw: RawFile) -> Any:
@@ -134,22 +141,24 @@ def _decoder(raw: RawFile) -> Any:
     return decoder
 
 
-def _packed(stream: BinaryIO, frame: Frame) -> bytes:
-    from pydicom.encaps import get_frame
+def _packed(stream: BinaryIO, file: ImageFile) -> list[bytes]:
+    """The compressed frames of a file, all of them."""
+    from pydicom.encaps import generate_frames
 
-    raw, pixels = frame.file.raw, frame.file.pixels
+    raw, pixels = file.raw, file.pixels
+    _decoder(raw)
+    budget = 2 * pixels.n_bytes + CHUNK
     stream.seek(raw.pixels_at or 0)
-    budget = 2 * pixels.frame_bytes * pixels.n_frames + CHUNK
-    if raw.size - (raw.pixels_at or 0) > budget:
+    if raw.size - stream.tell() > budget:
         raise BadVolume(f"{raw.name}: compressed pixels are larger than the image; export it again")
-    content = stream.read(budget)
-    return get_frame(content, frame.index, number_of_frames=pixels.n_frames)
-
-
-def _item(packed: bytes) -> bytes:
-    from pydicom.encaps import encapsulate
-
-    return encapsulate([packed + b"\0" * (len(packed) % 2)], has_bot=False)
+    with parsing(raw.name):
+        found = list(generate_frames(stream.read(budget), number_of_frames=pixels.n_frames))
+    if len(found) != pixels.n_frames:
+        raise BadVolume(
+            f"{raw.name}: {len(found)} of {pixels.n_frames} compressed frames are there; "
+            "copy or export it again"
+        )
+    return found
 
 
 def _options(raw: RawFile, pixels: Pixels) -> dict[str, Any]:

@@ -24,6 +24,7 @@ PARSER_ERRORS = (
     AttributeError,
     EOFError,
     LookupError,
+    MemoryError,
     NotImplementedError,
     RecursionError,
     TypeError,
