@@ -9,7 +9,9 @@ import re
 import pytest
 import safetensors.torch
 import torch
+from torch import Tensor
 
+from isocenter.data.random import generator
 from isocenter.registry import Registry
 
 NETS = Registry("net", "nets")
@@ -17,8 +19,102 @@ SOURCE = re.compile(r"doi|arxiv|github\.com|https?://", re.IGNORECASE)
 every_net = pytest.mark.parametrize("name", NETS.names())
 
 
-def test_there_are_nets() -> None:
-    assert "hsfnet" in NETS.names()
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A small configuration, and the shapes of inputs that it takes, without the batch."""
+
+    net: str
+    config: dict[str, object]
+    shapes: tuple[tuple[tuple[int, ...], ...], ...]
+
+    def build(self, seed: int = 1) -> torch.nn.Module:
+        module = NETS.get(self.net)
+        net: torch.nn.Module = module.build(module.Config(**self.config), seed=seed)
+        return net
+
+    def inputs(self, which: int, n: int = 2) -> list[Tensor]:
+        rng = generator(which)
+        return [torch.randn(n, *shape, generator=rng) for shape in self.shapes[which]]
+
+
+SMALL = {"dims": (8, 16, 32, 64), "depths": (1, 1, 1, 1), "n_states": 4, "n_outputs": 5}
+SLABS = {"mode": "improved", "branches": ("spatial", "spectrum"), "n_features": (8, 8)}
+CASES = {
+    "hsfnet reference": Case(
+        "hsfnet",
+        {**SMALL, "n_inputs": 4},
+        (((4, 32, 32),) * 3, ((4, 48, 64),) * 3),
+    ),
+    "hsfnet improved": Case(
+        "hsfnet",
+        {**SMALL, **SLABS, "n_inputs": 3, "n_facts": 2, "stem": 4},
+        (
+            ((1, 3, 128, 128), (1, 3, 128, 64), (1, 2)),
+            ((3, 3, 136, 160), (3, 3, 136, 80), (3, 2)),
+        ),
+    ),
+}
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+both_shapes = pytest.mark.parametrize("which", [0, 1])
+
+
+def outputs(result: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
+    return [result] if isinstance(result, Tensor) else list(result)
+
+
+def test_every_net_has_a_case() -> None:
+    assert {case.net for case in CASES.values()} == set(NETS.names())
+
+
+@both_shapes
+@every_case
+def test_a_batch_is_its_items_one_by_one(case: Case, which: int) -> None:
+    net, inputs = case.build().eval(), case.inputs(which)
+    with torch.inference_mode():
+        batch = outputs(net(*inputs))
+        single = [outputs(net(*(value[i : i + 1] for value in inputs))) for i in range(2)]
+    for whole, *parts in zip(batch, *single, strict=True):
+        assert bool(whole.isfinite().all())
+        assert torch.allclose(whole, torch.cat(parts), atol=1e-5)
+
+
+@both_shapes
+@every_case
+def test_every_weight_learns(case: Case, which: int) -> None:
+    net = case.build().train()
+    sum(output.square().sum() for output in outputs(net(*case.inputs(which)))).backward()
+    for name, weight in net.named_parameters():
+        assert weight.grad is not None, name
+        assert bool(weight.grad.isfinite().all()), name
+
+
+@every_case
+def test_a_net_from_a_file_says_the_same(case: Case) -> None:
+    first, second, inputs = case.build(1).eval(), case.build(2).eval(), case.inputs(0)
+    content = safetensors.torch.save(first.state_dict())
+    second.load_state_dict(safetensors.torch.load(content), strict=True)
+    with torch.inference_mode():
+        results = zip(outputs(first(*inputs)), outputs(second(*inputs)), strict=True)
+        assert all(torch.equal(here, there) for here, there in results)
+
+
+@every_case
+def test_inputs_are_left_alone(case: Case) -> None:
+    inputs, same = case.inputs(0), case.inputs(0)
+    case.build().eval()(*inputs)
+    assert all(torch.equal(left, right) for left, right in zip(inputs, same, strict=True))
+
+
+@pytest.mark.gpu
+@both_shapes
+@every_case
+def test_cuda_gives_the_numbers_of_the_cpu(case: Case, which: int) -> None:
+    net, inputs = case.build().eval(), case.inputs(which)
+    with torch.inference_mode():
+        here = outputs(net(*inputs))
+        there = outputs(net.cuda()(*(value.cuda() for value in inputs)))
+    for left, right in zip(here, there, strict=True):
+        assert torch.allclose(left, right.cpu(), atol=1e-3, rtol=1e-3)
 
 
 @every_net
@@ -38,23 +134,17 @@ def test_a_config_is_frozen_plain_and_described(name: str) -> None:
     assert inspect.getdoc(type(config))
 
 
-@every_net
-def test_the_seed_decides_the_weights_and_they_survive_a_file(name: str) -> None:
-    module = NETS.get(name)
-    first, again, other = (
-        module.build(module.Config(), seed=seed).state_dict() for seed in (1, 1, 2)
-    )
-    read = safetensors.torch.load(safetensors.torch.save(first))
+@every_case
+def test_the_seed_decides_the_weights(case: Case) -> None:
+    first, again, other = (case.build(seed).state_dict() for seed in (1, 1, 2))
     assert list(first) == list(again) == list(other)
     assert all(torch.equal(first[key], again[key]) for key in first)
-    assert all(torch.equal(first[key], read[key]) for key in first)
     assert any(not torch.equal(first[key], other[key]) for key in first)
     assert all(bool(value.isfinite().all()) for value in first.values())
 
 
-@every_net
-def test_building_a_net_leaves_the_global_generator_alone(name: str) -> None:
-    module = NETS.get(name)
+@every_case
+def test_building_a_net_leaves_the_global_generator_alone(case: Case) -> None:
     before = torch.get_rng_state()
-    module.build(module.Config(), seed=1)
+    case.build()
     assert torch.equal(torch.get_rng_state(), before)
