@@ -50,9 +50,8 @@ def _body(report: QualityReport, row: Row) -> Iterator[str]:
     if row.page is not None:
         yield f"  report    {os.fspath(row.page)}"
     if not report.domain.in_domain:
-        reason = report.domain.reason or "it is unlike the scans that the model knows"
-        yield f"  note      out of domain: {reason}"
-    for note in dict.fromkeys((*report.notes, *report.scan.warnings)):
+        yield "  note      unlike the scans that the model knows: do not rely on the findings"
+    for note in text.notes(report):
         yield f"  note      {note}"
 
 
@@ -64,7 +63,7 @@ def _facts(scan: ScanFacts) -> str:
 
 def _quality(report: QualityReport) -> str:
     if report.score is None:
-        return f"no score: {report.quality.why_missing}"
+        return f"no score   {report.quality.why_missing}"
     told = f"{report.score:.0f} / 100"
     if report.interval is not None:
         told += f"  (90 % interval {text.interval(report.interval)})"

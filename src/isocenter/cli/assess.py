@@ -41,7 +41,7 @@ def assess(
         page: Write NAME_quality.html beside NAME_quality.json.
         workers: How many scans to work on at once, each in its own process.
         device: Where the network runs: auto, cpu, cuda or cuda:N.
-        model: Which model judges; see `isocenter list models`.
+        model: Which model judges: one of `isocenter list models`, or a .safetensors file.
         volume: Of a 4-D file, take only this volume, counted from 0.
         series: Of a DICOM folder with several series, take this one: its number or UID.
         contrast: Contrast of the scans (T1w, T2w, FLAIR, PDw), when the file does not say.
@@ -86,7 +86,7 @@ def _check(
         raise UsageError(f"--volume is {volume}: volumes are counted from 0")
     if max_voxels < 1:
         raise UsageError(f"--max-voxels is {max_voxels}: give 1 or more")
-    if model not in models.names() and not Path(model).exists():
+    if model not in models.names() and not model.endswith(".safetensors"):
         raise UnknownName("model", model, models.names())
 
 

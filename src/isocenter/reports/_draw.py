@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from isocenter.data.scores import Finding, Strip
-from isocenter.reports.series import VolumeResult
-from isocenter.reports.text import FAIR, GOOD
+from isocenter.reports.series import Series
 
-__all__ = ["Bar", "Gap", "grade", "quality_grade", "strip_bars", "strip_gaps", "ticks", "volumes"]
+__all__ = ["Bar", "Gap", "grade", "strip_bars", "strip_gaps", "ticks", "volumes"]
 
 HEIGHT = 48.0
 """Height of a strip in its own units; one slice is one unit wide."""
@@ -47,11 +45,6 @@ def grade(severity: float) -> int:
     return min(int(severity * 4 + 0.1), 4)
 
 
-def quality_grade(quality: float) -> int:
-    """Colour class of a quality from 0 to 100: the same colours, the other way round."""
-    return 0 if quality >= GOOD else 2 if quality >= FAIR else 4
-
-
 def strip_bars(strip: Strip) -> list[Bar]:
     """A bar for each slice that has a value."""
     bars = []
@@ -73,14 +66,14 @@ def strip_gaps(strip: Strip) -> list[Gap]:
     return gaps
 
 
-def volumes(results: Sequence[VolumeResult]) -> list[Bar]:
-    """A bar for each volume of a 4-D file: its quality."""
+def volumes(series: Series) -> list[Bar]:
+    """A bar for each volume of a 4-D file: its quality; the lowest one stands out."""
     bars = []
-    for result in results:
+    for result in series.volumes:
         value = result.quality.value
         if value is not None:
             label = f"volume {result.index}: quality {value:.0f}"
-            bars.append(_bar(result.index, value / 100, quality_grade(value), label))
+            bars.append(_bar(result.index, value / 100, 4 if result == series.lowest else 0, label))
     return bars
 
 

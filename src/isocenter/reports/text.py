@@ -11,6 +11,7 @@ __all__ = [
     "NOT_FOR_DIAGNOSIS",
     "interval",
     "level",
+    "notes",
     "number",
     "one_line",
     "size",
@@ -25,8 +26,8 @@ LEVELS = ("slight", "moderate", "strong", "severe")
 NOT_FOR_DIAGNOSIS = "Research use only. Not for diagnosis."
 WORTH_TELLING = 0.2
 """An artifact less probable than this is not mentioned on the terminal."""
-GOOD, FAIR = 70.0, 40.0
-"""Qualities from which a report is coloured calm, or attentive."""
+TONES = {"good": "good", "acceptable": "fair", "poor": "poor"}
+"""How a verdict is coloured, by its first word."""
 
 
 def level(finding: Finding) -> str:
@@ -75,7 +76,14 @@ def tone(report: QualityReport) -> str:
     """How a report looks: ``good``, ``fair``, ``poor``, or ``none`` without a trusted score."""
     if report.score is None or not report.domain.in_domain:
         return "none"
-    return "good" if report.score >= GOOD else "fair" if report.score >= FAIR else "poor"
+    return TONES.get(report.verdict.split(":")[0], "none")
+
+
+def notes(report: QualityReport) -> tuple[str, ...]:
+    """What a reader must see, each sentence once; why a scan is outside is told elsewhere."""
+    outside = report.domain.reason
+    told = dict.fromkeys((*report.notes, *report.scan.warnings))
+    return tuple(note for note in told if outside is None or outside not in note)
 
 
 def valid(text: str) -> str:

@@ -78,10 +78,11 @@ def severity(n: int, centre: int) -> tuple[float | None, ...]:
 
 def views() -> tuple[View, ...]:
     worst = [
-        View("worst for motion", png(1.0 - i / 9), "axial", 88 + 4 * i, True) for i in range(3)
+        View(f"axial {i}, among the worst", png(1.2 - i / 99), "axial", i, True)
+        for i in (88, 92, 96)
     ]
     planes = [
-        View(f"through the middle, {plane}", png(0.7), plane, index)
+        View(f"{plane} {index}", png(0.7), plane, index)
         for plane, index in (("sagittal", 88), ("coronal", 120), ("axial", 100))
     ]
     return (*worst, *planes)

@@ -100,9 +100,14 @@ def test_what_must_be_said_is_said() -> None:
 def test_without_a_score_there_is_a_reason_and_no_number() -> None:
     report = made_report(scores=(NO_QUALITY,), domain=Domain(False, 9.0, 3.0, "a phantom"))
     shown = Outline(page([report])).text
-    assert "constant image: no score" in shown
     assert "Unlike the scans that the model knows: a phantom." in shown
     assert 'class="mark"' not in page([report])
+
+
+def test_a_score_that_is_missing_for_another_reason_says_so() -> None:
+    shown = Outline(page([made_report(scores=(NO_QUALITY,))])).text
+    assert "constant image: no score" in shown
+    assert "Unlike" not in shown
 
 
 def test_several_scans_share_one_page() -> None:
