@@ -27,7 +27,7 @@ scan   = iso.read("sub-01_T1w.nii.gz")                    # file          -> Vol
 worse  = iso.artifact("motion", level=3)(scan, rng=rng)   # Volume        -> Volume
 again  = iso.replay(scan, worse.history)                  # Volume        -> Volume, bit for bit
 before = iso.assess(scan)                                 # Volume        -> QualityReport
-after  = iso.assess(worse)                                # Volume        -> QualityReport
+after  = iso.assess(worse, reference=scan)                # Volume        -> QualityReport
 iso.report([before, after], to="sub-01.html")             # QualityReport -> file
 iso.write(worse, "sub-01_worse.nii.gz")                   # Volume        -> file
 """
