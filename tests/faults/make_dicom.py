@@ -191,8 +191,11 @@ def deflated_bomb(path: Path, size: int = 1 << 30, *, in_header: bool = False) -
         file.truncate(start)
         file.seek(start)
         file.write(packer.compress(buffer.getvalue() + head))
+        file.write(packer.flush(zlib.Z_FULL_FLUSH))
+        # Behind a full flush a block stands for itself, so one is made and repeated.
+        block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
         for _ in range(size >> 20):
-            file.write(packer.compress(bytes(1 << 20)))
+            file.write(block)
         file.write(packer.flush())
     return path
 

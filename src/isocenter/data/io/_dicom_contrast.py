@@ -40,7 +40,7 @@ def infer_contrast(groups: Sequence[Any]) -> str | None:
 def name_contrast(timing: Timing) -> str | None:
     """``"T1w"``, ``"T2w"``, ``"FLAIR"`` or ``"PDw"``; ``None`` between the clear ranges.
 
-    >>> name_contrast(Timing(9000, 120, 2500, 150, True, False, True))
+    >>> name_contrast(Timing(9000.0, 120.0, 2500.0, 150.0, True, False, True))
     'FLAIR'
     """
     if timing.prepared and (timing.inversion is not None or timing.repetition >= 1000):

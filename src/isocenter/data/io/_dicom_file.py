@@ -7,7 +7,7 @@ import stat
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from isocenter.data.io._dicom_tags import parsing
 from isocenter.errors import BadVolume
@@ -83,6 +83,8 @@ class RawFile:
     """The wanted tags only; private tags and texts about the patient are never read."""
     syntax: str
     """Transfer syntax UID."""
+    sop_class: str
+    """SOP class UID; empty where the header has none."""
     size: int
     """Bytes of the file on disk."""
     forced: bool
@@ -143,7 +145,7 @@ def open_file(path: Path) -> RawFile:
         raise BadVolume(f"{path.name}: cannot be read ({error.strerror})") from error
 
 
-def open_pixels(raw: RawFile, needed: int) -> BinaryIO:
+def open_pixels(raw: RawFile, needed: int) -> io.BufferedIOBase:
     """The stream that ``pixels_at`` counts in: the file, or the inflated body of a deflated one.
 
     Args:
@@ -192,7 +194,7 @@ class _Stop:
         return tag >= PIXEL_DATA
 
 
-def _parse(path: Path, file: BinaryIO, size: int, *, forced: bool) -> RawFile:
+def _parse(path: Path, file: io.BufferedIOBase, size: int, *, forced: bool) -> RawFile:
     with parsing(path.name):
         syntax = _read_meta(file)
         body = _inflated_header(file) if syntax == DEFLATED else file
@@ -200,10 +202,11 @@ def _parse(path: Path, file: BinaryIO, size: int, *, forced: bool) -> RawFile:
         dataset, stop = _read_tags(body, syntax)
         wide = syntax != IMPLICIT and stop.kind in LONG_HEADED
         place = None if stop.length is None else body.tell() + (12 if wide else 8)
-    return RawFile(path, dataset, syntax, size, forced, place, stop.length or 0)
+        sop_class = str(dataset.get("SOPClassUID") or "")
+    return RawFile(path, dataset, syntax, sop_class, size, forced, place, stop.length or 0)
 
 
-def _read_meta(file: BinaryIO) -> str:
+def _read_meta(file: io.BufferedIOBase) -> str:
     """Transfer syntax UID, or nothing; leaves the file at the first tag after group 2."""
     from pydicom.filereader import read_dataset
 
@@ -212,14 +215,14 @@ def _read_meta(file: BinaryIO) -> str:
     return str(meta.get("TransferSyntaxUID") or "")
 
 
-def _guess_syntax(body: BinaryIO) -> str:
+def _guess_syntax(body: io.BufferedIOBase) -> str:
     start = body.tell()
     kind = body.read(6)[4:6]
     body.seek(start)
     return EXPLICIT if kind.isalpha() and kind.isupper() else IMPLICIT
 
 
-def _read_tags(body: BinaryIO, syntax: str) -> tuple[Any, _Stop]:
+def _read_tags(body: io.BufferedIOBase, syntax: str) -> tuple[Any, _Stop]:
     from pydicom.datadict import tag_for_keyword
     from pydicom.filereader import read_dataset
 
@@ -231,7 +234,7 @@ def _read_tags(body: BinaryIO, syntax: str) -> tuple[Any, _Stop]:
     return dataset, stop
 
 
-def _inflated_header(file: BinaryIO) -> BinaryIO:
+def _inflated_header(file: io.BufferedIOBase) -> io.BufferedIOBase:
     return io.BytesIO(zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), MAX_HEADER))
 
 

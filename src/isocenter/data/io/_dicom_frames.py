@@ -99,13 +99,9 @@ def read_frames(raw: RawFile, max_voxels: int) -> tuple[Frame, ...]:
     """
     with parsing(raw.name):
         image_type = codes(raw.dataset, "ImageType")
-        check_class(raw.name, str(raw.dataset.get("SOPClassUID") or ""), image_type)
+        check_class(raw.name, raw.sop_class, image_type)
         pixels = _pixels(raw, max_voxels)
-        return _enhanced(raw, pixels) if _is_enhanced(raw) else (_single(raw, pixels),)
-
-
-def _is_enhanced(raw: RawFile) -> bool:
-    return str(raw.dataset.get("SOPClassUID") or "") in ENHANCED
+        return _enhanced(raw, pixels) if raw.sop_class in ENHANCED else (_single(raw, pixels),)
 
 
 def _pixels(raw: RawFile, max_voxels: int) -> Pixels:
@@ -163,7 +159,7 @@ def _check_length(raw: RawFile, pixels: Pixels) -> None:
 def _image_file(raw: RawFile, pixels: Pixels, contrast: str | None) -> ImageFile:
     data = raw.dataset
     notes = [f"{syntax_name(raw.syntax)} without preamble: read all the same"] if raw.forced else []
-    if not data.get("SOPClassUID"):
+    if not raw.sop_class:
         notes.append("the header names no SOP class: taken for an MR image")
     return ImageFile(
         raw,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +63,7 @@ class _Sources:
 
     def __init__(self) -> None:
         self.file: ImageFile | None = None
-        self.stream: BinaryIO = io.BytesIO()
+        self.stream: io.BufferedIOBase = io.BytesIO()
         self.packed: list[bytes] = []
 
     def __enter__(self) -> _Sources:
@@ -86,7 +86,7 @@ class _Sources:
         self.packed = _packed(self.stream, file) if file.raw.encapsulated else []
 
 
-def _plain(stream: BinaryIO, frame: Frame) -> npt.NDArray[Any]:
+def _plain(stream: io.BufferedIOBase, frame: Frame) -> npt.NDArray[Any]:
     raw, pixels = frame.file.raw, frame.file.pixels
     stream.seek((raw.pixels_at or 0) + frame.index * pixels.frame_bytes)
     content = stream.read(pixels.frame_bytes)
@@ -118,7 +118,7 @@ def _decoded(packed: bytes, file: ImageFile) -> npt.NDArray[Any]:
     decoder = _decoder(raw)
     with parsing(raw.name):
         item = encapsulate([packed + b"\0" * (len(packed) % 2)], has_bot=False)
-        values, _ = decoder.as_array(item, index=0, raw=True, **_options(raw, pixels))
+        values, _ = decoder.as_array(item, index=0, raw=True, **_options(pixels))
         return np.asarray(values).reshape(pixels.rows, pixels.columns)
 
 
@@ -141,7 +141,7 @@ def _decoder(raw: RawFile) -> Any:
     return decoder
 
 
-def _packed(stream: BinaryIO, file: ImageFile) -> list[bytes]:
+def _packed(stream: io.BufferedIOBase, file: ImageFile) -> list[bytes]:
     """The compressed frames of a file, all of them."""
     from pydicom.encaps import generate_frames
 
@@ -161,7 +161,7 @@ def _packed(stream: BinaryIO, file: ImageFile) -> list[bytes]:
     return found
 
 
-def _options(raw: RawFile, pixels: Pixels) -> dict[str, Any]:
+def _options(pixels: Pixels) -> dict[str, Any]:
     return {
         "rows": pixels.rows,
         "columns": pixels.columns,
@@ -172,5 +172,4 @@ def _options(raw: RawFile, pixels: Pixels) -> dict[str, Any]:
         "bits_stored": pixels.bits_stored,
         "pixel_representation": int(pixels.signed),
         "pixel_keyword": "PixelData",
-        "transfer_syntax_uid": raw.syntax,
     }

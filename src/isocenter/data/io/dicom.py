@@ -85,11 +85,10 @@ def _scan_files(folder: Path) -> tuple[list[RawFile], list[str]]:
             others["no DICOM"] += 1
             continue
         raw = open_file(path)
-        uid = str(raw.dataset.get("SOPClassUID") or "")
-        if is_image_class(uid):
+        if is_image_class(raw.sop_class):
             files.append(raw)
         else:
-            others[class_name(uid)] += 1
+            others[class_name(raw.sop_class)] += 1
     listed = ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
     if not files:
         kinds = f"only {listed}" if others else "it is empty"
