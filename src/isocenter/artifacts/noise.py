@@ -82,14 +82,13 @@ def apply(volume: Volume, params: Mapping[str, Any]) -> Image3:
     """
     if params["level"] == 0:
         return volume.data
-    data = volume.data
-    n_channels = 1 if params["preset"] == "hsfnet-2025" else 2
-    noise = _normals((n_channels, *volume.shape), int(params["stream"])).to(data.device)
-    noise *= params["sigma"]
+    noise = _normals(volume.data.numel(), params, rician=params["preset"] == "physical")
+    noise = [channel.reshape(volume.shape).to(volume.data.device) for channel in noise]
     if params.get("g_factor") is not None:
-        noise *= _g_factor(volume, params["g_factor"])
-    noise[0] += data
-    return noise[0] if n_channels == 1 else torch.hypot(noise[0], noise[1])
+        shape = _g_factor(volume, params["g_factor"])
+        noise = [channel.mul_(shape) for channel in noise]
+    real = noise[0].add_(volume.data)
+    return torch.hypot(real, noise[1], out=real) if len(noise) > 1 else real
 
 
 def _draw_map(rng: torch.Generator) -> dict[str, Any]:
@@ -114,16 +113,18 @@ def _g_factor(volume: Volume, drawn: Mapping[str, Any]) -> Image3:
     return (1 + peak * x[:, None, None] * y[:, None] * z) / rms
 
 
-def _normals(shape: tuple[int, ...], stream: int) -> Float32[Tensor, "..."]:
-    """Standard normal numbers, fixed by ``stream`` alone."""
-    values = np.empty(math.prod(shape), np.float32)
-    n_chunks = -(-values.size // CHUNK)
+def _normals(n: int, params: Mapping[str, Any], *, rician: bool) -> list[Float32[Tensor, " n"]]:
+    """Normal numbers of deviation ``sigma``, one channel or two, fixed by ``stream`` alone."""
+    sigma, stream = np.float32(params["sigma"]), int(params["stream"])
+    channels = [np.empty(n, np.float32) for _ in range(2 if rician else 1)]
 
     def work(start: int, stop: int) -> None:
         for chunk in range(start, stop):
             source = np.random.Generator(np.random.SFC64([stream, chunk]))
-            part = values[chunk * CHUNK : (chunk + 1) * CHUNK]
-            source.standard_normal(dtype=np.float32, out=part)
+            for channel in channels:
+                part = channel[chunk * CHUNK : (chunk + 1) * CHUNK]
+                source.standard_normal(dtype=np.float32, out=part)
+                part *= sigma
 
-    in_threads(work, n_chunks)
-    return torch.from_numpy(values.reshape(shape))
+    in_threads(work, -(-n // CHUNK))
+    return [torch.from_numpy(channel) for channel in channels]

@@ -117,32 +117,31 @@ def _heights(
     data: Image3, places: list[tuple[int, ...]], height: float, *, compound: bool
 ) -> list[float]:
     """Height of every spike in the unnormalised spectrum."""
+    wanted = [(0, 0, 0), *(dict.fromkeys(places) if compound else ())]
+    spectrum = dict(zip(wanted, _spectrum_at(data, wanted), strict=True))
+    # The largest value of a non-negative image's spectrum is its centre, the sum.
+    positive = float(data.min()) >= 0
+    largest = abs(spectrum[0, 0, 0]) if positive else float(torch.fft.rfftn(data).abs().max())
     if not compound:
-        return [height * _spectrum_maximum(data)] * len(places)
-    largest, heights = _spectrum_maximum(data), []
-    touched: dict[tuple[int, ...], complex] = {}
+        return [height * largest] * len(places)
+    heights = []
     for place in places:
         heights.append(height * largest)
-        touched.setdefault(place, _spectrum_at(data, place))
-        touched[place] += heights[-1]
-        largest = max(largest, abs(touched[place]))
+        spectrum[place] += heights[-1]
+        largest = max(largest, abs(spectrum[place]))
     return heights
 
 
-def _spectrum_maximum(data: Image3) -> float:
-    """Largest magnitude of the unnormalised spectrum."""
-    if float(data.min()) >= 0:
-        return float(data.sum(dtype=torch.float64))
-    return float(torch.fft.rfftn(data).abs().max())
-
-
-def _spectrum_at(data: Image3, place: tuple[int, ...]) -> complex:
-    """One point of the unnormalised spectrum, by projection."""
-    x, y, z = _wave_factors(data.shape, place, data.device)
-    flat = data.reshape(-1, data.shape[2])
-    projected = (flat @ z.real.float()).double() - 1j * (flat @ z.imag.float()).double()
-    plane = projected.reshape(data.shape[:2])
-    return complex((x.conj() @ plane @ y.conj()).item())
+def _spectrum_at(data: Image3, places: list[tuple[int, ...]]) -> list[complex]:
+    """Points of the unnormalised spectrum, all from one pass over the image."""
+    factors = [_wave_factors(data.shape, place, data.device) for place in places]
+    along = torch.stack([part for f in factors for part in (f[2].real, -f[2].imag)], dim=1)
+    sums = (data.reshape(-1, data.shape[2]) @ along.float()).double()
+    planes = torch.view_as_complex(sums.reshape(*data.shape[:2], -1, 2))
+    return [
+        complex((x.conj() @ planes[..., i] @ y.conj()).item())
+        for i, (x, y, _) in enumerate(factors)
+    ]
 
 
 def _wave_factors(

@@ -9,9 +9,11 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from isocenter.data.shapes import Image3
+from isocenter.ops._kernels_blur import blur_planes
+from isocenter.ops._threads import in_threads
 from isocenter.ops.fourier import apply_along
 
-__all__ = ["gaussian_blur", "gaussian_operator", "gaussian_taps"]
+__all__ = ["gaussian_blur", "gaussian_blur_torch", "gaussian_operator", "gaussian_taps"]
 
 TRUNCATE = 4.0
 """The kernel ends at this many standard deviations."""
@@ -47,8 +49,25 @@ def gaussian_blur(data: Image3, sigma: Sequence[float]) -> Image3:
         data: Image (x, y, z).
         sigma: Standard deviation along x, y, z in voxels; 0 leaves an axis alone.
     """
+    if data.is_cuda:
+        return gaussian_blur_torch(data, sigma)
+    source, out = data.contiguous().numpy(), torch.empty(data.shape)
+    halves = [_one_side(width) for width in sigma]
+    target = out.numpy()
+    in_threads(lambda start, stop: blur_planes(source, *halves, target, start, stop), len(out))
+    return out
+
+
+def gaussian_blur_torch(data: Image3, sigma: Sequence[float]) -> Image3:
+    """:func:`gaussian_blur` as one small matrix per axis, for every device."""
     for axis, (side, width) in enumerate(zip(data.shape, sigma, strict=True)):
         if width > 0 and side > 1:
             operator = gaussian_operator(side, width).to(data)
             data = apply_along(operator, data.contiguous(), axis)
     return data
+
+
+def _one_side(sigma: float) -> npt.NDArray[np.float32]:
+    """Taps from the centre outwards; one tap where nothing is blurred."""
+    taps = gaussian_taps(sigma) if sigma > 0 else np.ones(1)
+    return taps[len(taps) // 2 :].astype(np.float32)
