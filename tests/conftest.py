@@ -34,7 +34,7 @@ def _dotted(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-jaxtyping.install_import_hook(checked_modules(), "beartype.beartype")
+jaxtyping.install_import_hook(checked_modules(), "typechecker.checked")
 
 hypothesis.settings.register_profile(
     "repeatable", derandomize=True, database=None, deadline=None, max_examples=20, print_blob=True
