@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 __all__ = ["BETTER", "RANGE", "UNIT", "ssim", "ssim_map"]
 
@@ -60,14 +59,18 @@ def ssim_map(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
 
 
 def _gaussian(stack: Tensor) -> Tensor:
-    """Separable Gaussian along every spatial axis of (N, C, *spatial)."""
-    at = torch.arange(-RADIUS, RADIUS + 1, dtype=stack.dtype, device=stack.device)
-    taps = torch.exp(-(at**2) / (2 * SIGMA**2))
-    taps = taps / taps.sum()
+    """Separable Gaussian along every spatial axis of (N, C, *spatial), edges reflected."""
     for axis in range(2, stack.ndim):
-        moved = stack.movedim(axis, -1)
-        lines = moved.reshape(-1, 1, moved.shape[-1])
-        padded = F.pad(lines, (RADIUS, RADIUS), mode="reflect")
-        smooth = F.conv1d(padded, taps[None, None]).reshape(moved.shape)
-        stack = smooth.movedim(-1, axis)
+        operator = _operator(stack.shape[axis]).to(stack)
+        stack = (stack.movedim(axis, -1) @ operator).movedim(-1, axis)
     return stack
+
+
+def _operator(side: int) -> Tensor:
+    """The filter of one axis as a matrix (side, side): a product is faster than a convolution."""
+    at = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float64)
+    taps = torch.exp(-(at**2) / (2 * SIGMA**2))
+    reached = torch.arange(side)[:, None] + torch.arange(-RADIUS, RADIUS + 1)
+    inside = (side - 1) - ((reached.abs() % (2 * side - 2)) - (side - 1)).abs()
+    matrix = torch.zeros(side, side, dtype=torch.float64)
+    return matrix.scatter_add_(1, inside, (taps / taps.sum()).expand(side, -1)).T

@@ -132,10 +132,17 @@ class SlabHSFNet(nn.Module):
             spectra: Their compressed half spectra (B, S, n_inputs, H, W // 2).
             facts: Numbers about each slab (B, S, n_facts).
         """
+        return self.judge(self.look(slabs, spectra, facts))
+
+    def look(self, slabs: Tensor, spectra: Tensor, facts: Tensor) -> Tensor:
+        """Features (B, S, 128) of each slab; arguments as in :meth:`forward`."""
         images = {"spatial": slabs, "spectrum": spectra}
         parts = [net(images[name].flatten(0, 1)) for name, net in self.branches.items()]
         fused = torch.cat([*parts, facts.flatten(0, 1)], dim=1)
-        features = torch.relu(self.fusion(fused)).unflatten(0, slabs.shape[:2])
+        return torch.relu(self.fusion(fused)).unflatten(0, slabs.shape[:2])
+
+    def judge(self, features: Tensor) -> SlabOutput:
+        """Outputs from the features (B, S, 128) of all slabs."""
         weights = self.attention(features).softmax(dim=1)
         scan = (weights * features).sum(1)
         return SlabOutput(self.output(scan), self.output(features), scan)

@@ -10,7 +10,7 @@ __all__ = ["head_mask", "head_scale", "otsu_threshold"]
 
 LARGE = 1 << 20
 """Voxels from which a percentile is taken on a subset."""
-COARSE_SIDE = 72
+COARSE_SIDE = 56
 """The mask is found on a grid of about this many cells a side: fast, and blind to noise."""
 
 

@@ -9,6 +9,9 @@ the square root of the length: one pass advances all chunks together from zero, 
 hands the states from chunk to chunk, and a second pass starts each chunk from its true state.
 T + K sequential steps instead of T x K, no division and no product of decays, so nothing can
 overflow.  The backward pass recomputes the states instead of keeping them.
+
+Training in float32 on a CPU takes a compiled loop instead (``_kernels_scan.py``), which is
+several times faster; inference does not, because nobody should wait for a compiler.
 """
 
 import math
@@ -16,6 +19,8 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from isocenter.ops._threads import in_threads
 
 __all__ = ["selective_scan"]
 
@@ -41,7 +46,10 @@ def selective_scan(
     Returns:
         Output with the shape and dtype of ``u``; differentiable in all six arguments.
     """
-    output: Tensor = _SelectiveScan.apply(u, delta, a, b, c, d)
+    learns = torch.is_grad_enabled() and any(x.requires_grad for x in (u, delta, a, b, c, d))
+    compiled = learns and u.device.type == "cpu" and u.dtype == torch.float32
+    scan = _CompiledScan if compiled else _SelectiveScan
+    output: Tensor = scan.apply(u, delta, a, b, c, d)
     return output
 
 
@@ -73,6 +81,60 @@ class _SelectiveScan(torch.autograd.Function):
             grad_c,
             (grad_y * u).sum((0, 3)),
         )
+
+
+class _CompiledScan(torch.autograd.Function):
+    """The same in compiled loops, one thread for a share of batch and group."""
+
+    @staticmethod
+    def forward(ctx, u, delta, a, b, c, d):  # type: ignore[no-untyped-def]
+        from isocenter.ops import _kernels_scan
+
+        ctx.save_for_backward(u, delta, a, b, c, d)
+        decay, du, _, _, *weights = _flat(u, delta, a, b, c)
+        y = torch.empty_like(du)
+        arrays = [x.numpy() for x in (decay, du, *weights, y)]
+        in_threads(lambda start, stop: _kernels_scan.forward(*arrays, start, stop), len(du))
+        return _unflat(y, u.shape) + d[None, :, :, None] * u
+
+    @staticmethod
+    def backward(ctx, grad_y):  # type: ignore[no-untyped-def]
+        from isocenter.ops import _kernels_scan
+
+        u, delta, a, b, c, d = ctx.saved_tensors
+        decay, du, delta_rows, a_rows, b_rows, c_rows = _flat(u, delta, a, b, c)
+        given = (decay, du, b_rows, c_rows, delta_rows, a_rows, _rows(grad_y))
+        grad_a = torch.empty(len(du), *a_rows.shape[1:])
+        made = tuple(map(torch.empty_like, (du, du, b_rows, c_rows)))
+        grad_du, grad_delta, grad_b, grad_c = made
+        arrays = [x.numpy() for x in (*given, grad_du, grad_delta, grad_a, grad_b, grad_c)]
+        in_threads(lambda start, stop: _kernels_scan.backward(*arrays, start, stop), len(du))
+        grad_du, grad_delta = _unflat(grad_du, u.shape), _unflat(grad_delta, u.shape)
+        return (
+            grad_du * delta + grad_y * d[None, :, :, None],
+            grad_du * u + grad_delta,
+            grad_a.unflatten(0, u.shape[:2]).sum(0).transpose(1, 2),
+            _unflat(grad_b, b.shape),
+            _unflat(grad_c, c.shape),
+            (grad_y * u).sum((0, 3)),
+        )
+
+
+def _flat(u: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, ...]:
+    """decay, delta u, delta, a, b, c as the kernels want them: (m, length, ...), channels last."""
+    delta_rows, a_rows = _rows(delta), a.detach().transpose(1, 2).contiguous()
+    repeated = a_rows.repeat(u.shape[0], 1, 1)
+    decay = (delta_rows[:, :, None] * repeated[:, None]).exp_()
+    return decay, delta_rows * _rows(u), delta_rows, a_rows, _rows(b), _rows(c)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(batch, group, k, length) -> (batch * group, length, k)."""
+    return x.detach().flatten(0, 1).transpose(1, 2).contiguous()
+
+
+def _unflat(x: Tensor, shape: torch.Size) -> Tensor:
+    return x.transpose(1, 2).reshape(shape)
 
 
 class _Chunks:

@@ -64,14 +64,9 @@ def find_head(data: Image3) -> Head:
     mask = head_mask(data)
     if not mask.any():
         mask = torch.ones_like(mask)
-    first, last = [], []
-    for axis in range(3):
-        others = [other for other in range(3) if other != axis]
-        filled = mask.any(others[1]).any(others[0]).nonzero()
-        first.append(int(filled[0]))
-        last.append(int(filled[-1]))
+    first, last = zip(*(_extent(mask, axis) for axis in range(3)), strict=True)
     scale = head_scale(data, mask)
-    return Head(mask, scale, (first[0], first[1], first[2]), (last[0], last[1], last[2]))
+    return Head(mask, scale, first, last)
 
 
 def usable_axes(
@@ -182,6 +177,20 @@ def published_inputs(data: Image3, preprocess: PublishedStack) -> tuple[Tensor, 
     zoomed = F.interpolate(stack[None], size=size, mode="bilinear", align_corners=True)[0]
     spectrum = torch.fft.fftn(zoomed)
     return zoomed, spectrum.real, spectrum.imag
+
+
+def _extent(mask: Mask3, axis: int) -> tuple[int, int]:
+    """First and last index along ``axis`` that holds a True voxel, to within one voxel.
+
+    Every second voxel along the other axes is looked at: the head is one thick piece.
+    """
+    others = [other for other in range(3) if other != axis]
+    thin = mask
+    for other in others:
+        if mask.shape[other] > 64:
+            thin = thin.movedim(other, 0)[::2].movedim(0, other)
+    filled = thin.sum(others).nonzero()
+    return (int(filled[0]), int(filled[-1])) if len(filled) else (0, mask.shape[axis] - 1)
 
 
 def _slices(data: Image3, axis: int, index: int, n_slices: int) -> Tensor:

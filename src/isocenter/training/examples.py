@@ -103,10 +103,8 @@ class ExampleSet(Dataset[Example]):
     def _load(self, source: Source) -> Volume:
         key = str(source.path)
         if key not in self._cache:
-            volume = read(source.path)
-            self._cache[key] = replace(volume, data=volume.data.to(torch.float16), history=())
-        held = self._cache[key]
-        return replace(held, data=held.data.float())
+            self._cache[key] = replace(read(source.path), history=())
+        return self._cache[key]
 
 
 def vary(scan: Volume, source: Source, *, rng: torch.Generator) -> Volume:

@@ -20,9 +20,9 @@ class AssessorRecipe:
     """Everything that decides the weights, but for the data folder."""
 
     seed: int = 7
-    n_slabs: int = 8
+    n_slabs: int = 12
     """Slabs cut from every simulated scan."""
-    schedule: Schedule = field(default_factory=lambda: Schedule(n_steps=3000, batch=6))
+    schedule: Schedule = field(default_factory=lambda: Schedule(n_steps=1200, batch=6, sets=3, warm_up=100))
     preprocess: Slabs = field(default_factory=Slabs)
     config: Config = field(
         default_factory=lambda: Config(

@@ -1,0 +1,206 @@
+"""``assess``: judge a scan and say everything that was found out about it."""
+
+import hashlib
+import json
+import resource
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from isocenter import __version__
+from isocenter.assessors import hsfnet
+from isocenter.assessors._domain import domain_of
+from isocenter.assessors._views import views_of
+from isocenter.data.io import read
+from isocenter.data.scores import Finding, Provenance, QualityReport, ScanFacts, Score
+from isocenter.data.volume import Volume
+from isocenter.errors import BadVolume, UnknownName, UsageError
+from isocenter.metrics.psnr import psnr
+from isocenter.metrics.ssim import ssim
+from isocenter.ops.regions import head_mask, head_scale
+
+__all__ = ["assess"]
+
+
+def assess(
+    scan: Volume | Path | str,
+    *,
+    reference: Volume | Path | str | None = None,
+    model: str = "hsfnet",
+    device: str = "auto",
+) -> QualityReport:
+    """Judge how good a scan is and what is wrong with it.
+
+    Args:
+        scan: A scan, or the path of one.
+        reference: The same scan undamaged, on the same grid: adds full-reference measures.
+        model: A shipped assessor's name, or the path of a ``.safetensors`` checkpoint.
+        device: ``"auto"`` (CUDA where there is one, else CPU), ``"cpu"``, ``"cuda"``, ...
+
+    Returns:
+        Quality from 0 to 100 with a 90 % interval, artifacts with probability, level and
+        place, severity slice by slice, pictures, and what made the report.
+
+    Raises:
+        BadVolume: The scan cannot be read or judged, or the reference is on another grid.
+        UnknownName: No such model.
+        UsageError: No such device.
+        BadCheckpoint: Missing or damaged weights.
+    """
+    began = time.monotonic()
+    volume = scan if isinstance(scan, Volume) else read(scan)
+    _check(volume)
+    assessor = _assessor(model, _device(device))
+    raw = assessor.look(volume)
+    judgement = assessor.read(raw)
+    domain = domain_of(volume, raw.head, judgement.distance, assessor.checkpoint.calibration)
+    measures = () if reference is None else _against(volume, reference)
+    quality = _quality(judgement, domain.reason)
+    facts = _facts(volume)
+    return QualityReport(
+        subject=_subject(facts.name),
+        verdict=_verdict(quality, judgement.findings, assessor.checkpoint.calibration),
+        scores=(quality, *measures),
+        artifacts=judgement.findings,
+        strips=judgement.strips,
+        views=views_of(volume, raw.head, judgement.worst),
+        domain=domain,
+        scan=facts,
+        history=volume.history,
+        provenance=_provenance(assessor, began),
+        notes=_notes(volume, domain.reason),
+    )
+
+
+def _check(volume: Volume) -> None:
+    """Refuse what no network can judge; readers refuse the same earlier, with file facts."""
+    if not torch.isfinite(volume.data).all():
+        raise BadVolume("the scan holds values that are not finite; set them to 0 first")
+    if float(volume.data.min()) == float(volume.data.max()):
+        raise BadVolume("constant image: no score")
+    if sum(side > 1 for side in volume.shape) < 2:
+        raise BadVolume(f"a scan needs at least two axes; got {volume.shape}")
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device {name!r} cannot be used ({reason}); try --device cpu") from None
+    return name
+
+
+def _assessor(model: str, device: str) -> hsfnet.Assessor:
+    if model == "hsfnet":
+        return hsfnet.shipped(device)
+    if model.endswith(".safetensors"):
+        return hsfnet.load(model, device)
+    raise UnknownName("model", model, ["hsfnet"])
+
+
+def _quality(judgement: hsfnet.Judgement, outside: str | None) -> Score:
+    if outside is not None:
+        return Score("quality", None, None, "higher", 0, 100, None, f"out of domain: {outside}")
+    value, interval = judgement.quality, judgement.interval
+    return Score("quality", value, None, "higher", 0, 100, interval, None)
+
+
+def _verdict(quality: Score, findings: tuple[Finding, ...], calibration: object) -> str:
+    """One short sentence: how usable, and the main reason."""
+    if quality.value is None:
+        return "no score: unlike the scans that the model knows"
+    found = [finding for finding in findings if finding.probability >= 0.5]
+    worst = max((finding.severity for finding in found), default=0.0)
+    if not found:
+        return "good: no artifact found"
+    if worst < 0.35:
+        return f"good: slight {found[0].name}"
+    if worst < 0.65:
+        return f"acceptable: review suggested ({found[0].name})"
+    return f"poor: {found[0].name} likely to disturb measurements"
+
+
+def _against(volume: Volume, reference: Volume | Path | str) -> tuple[Score, ...]:
+    """Full-reference measures inside the reference's head, in units of its brightness."""
+    truth = reference if isinstance(reference, Volume) else read(reference)
+    same_grid = truth.shape == volume.shape and np.allclose(truth.affine, volume.affine, atol=1e-3)
+    if not same_grid:
+        raise BadVolume(
+            f"the reference {truth.shape} is not on the scan's grid {volume.shape}; "
+            "resample it first"
+        )
+    mask = head_mask(truth.data)
+    scale = head_scale(truth.data, mask)
+    pair = [(v.data / scale)[None, None] for v in (volume, truth)]
+    inside = mask[None, None]
+    ratio = float(psnr(*pair, data_range=1.0, mask=inside))
+    same = ratio == float("inf")
+    why = "identical to the reference" if same else None
+    return (
+        _similarity(pair, inside),
+        Score("psnr", None if same else ratio, "dB", "higher", 0, float("inf"), None, why),
+    )
+
+
+def _similarity(pair: list[torch.Tensor], inside: torch.Tensor) -> Score:
+    if min(pair[0].shape[2:]) < 11:
+        why = "fewer than 11 voxels along an axis"
+        return Score("ssim", None, None, "higher", -1, 1, None, why)
+    value = float(ssim(*pair, data_range=1.0, mask=inside))
+    return Score("ssim", value, None, "higher", -1, 1)
+
+
+def _facts(volume: Volume) -> ScanFacts:
+    """What the file said; for a scan from memory, what the array says."""
+    if volume.origin is None:
+        return ScanFacts(
+            "scan", None, None, volume.shape, volume.spacing, "float32", "RAS", volume.contrast
+        )
+    params = volume.origin.params
+    plain = {
+        f.name: tuple(v) if isinstance(v := params[f.name], list) else v for f in fields(ScanFacts)
+    }
+    return ScanFacts(**plain)  # type: ignore[arg-type]
+
+
+def _subject(name: str) -> str:
+    for ending in (".nii.gz", ".img.gz", ".hdr.gz"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return Path(name).stem or name
+
+
+def _notes(volume: Volume, outside: str | None) -> tuple[str, ...]:
+    notes = []
+    if outside is not None:
+        notes.append(f"unlike the scans that the model knows ({outside}): do not trust the findings")
+    if float((volume.data == 0).float().mean()) > 0.2:
+        notes.append("background is exactly zero (defaced, stripped or masked scan)")
+    return tuple(notes)
+
+
+def _provenance(assessor: hsfnet.Assessor, began: float) -> Provenance:
+    choices = {
+        "calibration": assessor.checkpoint.calibration,
+        "preprocess": assessor.checkpoint.preprocess,
+        "slabs": hsfnet.N_SLABS,
+        "version": __version__,
+    }
+    text = json.dumps(choices, sort_keys=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Provenance(
+        isocenter=__version__,
+        model=str(assessor.checkpoint.card.get("name", assessor.checkpoint.net)),
+        model_sha256=assessor.checkpoint.sha256 or "",
+        params_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        device=assessor.device,
+        seconds=time.monotonic() - began,
+        peak_rss=peak if sys.platform == "darwin" else peak * 1024,
+    )

@@ -1,0 +1,236 @@
+"""The assessor of the improved HSFNet: artifacts, their levels, and the quality of a scan."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from isocenter.assessors._outputs import OUTPUTS, TYPES, split_outputs, target_to_quality
+from isocenter.data.checkpoint import Checkpoint
+from isocenter.data.preprocess import Slabs, preprocess_from_json
+from isocenter.data.scores import Finding, Plane, SliceRange, Strip
+from isocenter.data.volume import Volume
+from isocenter.errors import BadCheckpoint
+from isocenter.nets.hsfnet import Config, SlabHSFNet, build
+from isocenter.ops.slabs import Head, find_head, spectra, take_slabs, usable_axes
+
+__all__ = ["Assessor", "Judgement", "Raw", "load", "shipped"]
+
+PLANES: tuple[Plane, Plane, Plane] = ("sagittal", "coronal", "axial")
+N_SLABS = {1: (24,), 2: (12, 12), 3: (7, 7, 10)}
+"""Slabs along each usable axis, by the number of usable axes; axial gets the most."""
+AT_ONCE = 8
+"""Slabs of one forward pass: bounds the memory."""
+N_WORST = 3
+"""Slice ranges named per finding."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The network's numbers before calibration."""
+
+    scan: Tensor
+    """(n_outputs,)."""
+    slabs: Tensor
+    """(S, n_outputs)."""
+    features: Tensor
+    """(128,)."""
+    where: tuple[tuple[int, int], ...]
+    """(axis, index) of each slab."""
+    head: Head
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the assessor says, calibrated."""
+
+    quality: float
+    """0 to 100."""
+    interval: tuple[float, float]
+    """90 % prediction interval of the quality."""
+    findings: tuple[Finding, ...]
+    """Most probable first."""
+    strips: tuple[Strip, ...]
+    distance: float
+    """Distance of the scan's features from the training data."""
+    worst: tuple[tuple[int, int], ...]
+    """(axis, index) of the worst slices, worst first."""
+
+
+class Assessor:
+    """A trained network with its calibration; stateless between scans."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str) -> None:
+        preprocess = preprocess_from_json(dict(checkpoint.preprocess))
+        if not isinstance(preprocess, Slabs) or list(checkpoint.outputs) != list(OUTPUTS):
+            raise BadCheckpoint(
+                f"these weights are for another assessor ({preprocess.kind}, "
+                f"{list(checkpoint.outputs)}); train with the recipe 'assessor'"
+            )
+        net = build(_config(checkpoint.config))
+        checkpoint.load_into(net)
+        if not isinstance(net, SlabHSFNet):
+            raise BadCheckpoint("these weights are the published network; it has no quality output")
+        self.net = net.eval().to(device)
+        self.preprocess, self.checkpoint, self.device = preprocess, checkpoint, device
+
+    @torch.inference_mode()
+    def look(self, scan: Volume) -> Raw:
+        """Run the network on slabs spread over the head."""
+        head = find_head(scan.data)
+        where = _places(scan, head, self.preprocess)
+        features = []
+        for first in range(0, len(where), AT_ONCE):
+            part = where[first : first + AT_ONCE]
+            batch = take_slabs(scan.data, scan.spacing, head, part, self.preprocess)
+            slabs = batch.slabs[None].to(self.device)
+            facts = batch.facts[None].to(self.device)
+            features.append(self.net.look(slabs, spectra(slabs, self.preprocess), facts)[0])
+        result = self.net.judge(torch.cat(features)[None])
+        return Raw(
+            result.scan[0].cpu(), result.slabs[0].cpu(), result.features[0].cpu(), where, head
+        )
+
+    def judge(self, scan: Volume) -> Judgement:
+        """Look at a scan and say what is seen."""
+        return self.read(self.look(scan))
+
+    def read(self, raw: Raw) -> Judgement:
+        """Calibrated judgement from the network's numbers."""
+        calibration = self.checkpoint.calibration
+        levels, _, quality = split_outputs(raw.scan)
+        value, interval = _quality(float(quality), calibration)
+        slab_severity = _severity(split_outputs(raw.slabs)[0], calibration)
+        findings = _findings(levels, slab_severity, raw, calibration)
+        overall = slab_severity.amax(-1)
+        return Judgement(
+            quality=value,
+            interval=interval,
+            findings=findings,
+            strips=_strips(raw, overall),
+            distance=self.distance(raw.features),
+            worst=tuple(raw.where[i] for i in overall.argsort(descending=True).tolist()),
+        )
+
+    def distance(self, features: Tensor) -> float:
+        """Mahalanobis distance from the training data, per dimension.
+
+        Lee et al., arXiv:1807.03888, with one Gaussian for all classes.
+        """
+        centred = features - self.checkpoint.fitted("domain.mean")
+        squared = centred @ self.checkpoint.fitted("domain.precision") @ centred
+        return math.sqrt(max(0.0, float(squared)) / len(features))
+
+
+def load(path: Path | str, device: str) -> Assessor:
+    """The assessor of a checkpoint file.
+
+    Raises:
+        BadCheckpoint: Missing, damaged, or of another kind.
+    """
+    return Assessor(Checkpoint.load(path), device)
+
+
+@cache
+def shipped(device: str) -> Assessor:
+    """The assessor that comes with the package."""
+    return load(Path(__file__).parents[1] / "weights" / "hsfnet.safetensors", device)
+
+
+def _config(values: Mapping[str, Any]) -> Config:
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    try:
+        return Config(**plain)
+    except TypeError as error:
+        raise BadCheckpoint(f"the checkpoint's config does not fit this version: {error}") from None
+
+
+def _places(scan: Volume, head: Head, preprocess: Slabs) -> tuple[tuple[int, int], ...]:
+    """Evenly spread slabs along every usable axis, without repetition."""
+    axes = usable_axes(scan.spacing, scan.shape, preprocess)
+    places: list[tuple[int, int]] = []
+    for axis, count in zip(axes, N_SLABS[len(axes)], strict=True):
+        extent = head.last[axis] - head.first[axis] + 1
+        first = head.first[axis] + int(preprocess.margin * extent)
+        last = max(first, head.last[axis] - int(preprocess.margin * extent))
+        spread = torch.linspace(first, last, count).round().int().tolist()
+        places += [(axis, index) for index in sorted(set(spread))]
+    return tuple(places)
+
+
+def _presence(levels: Tensor, calibration: Mapping[str, Any]) -> Tensor:
+    """Calibrated probability of each artifact, (..., 6)."""
+    log_p = levels.log_softmax(-1)
+    odds = log_p[..., 1:].logsumexp(-1) - log_p[..., 0]
+    slope, offset = (torch.tensor(calibration["presence"][key]) for key in ("slope", "offset"))
+    return torch.sigmoid(slope * odds + offset)
+
+
+def _level_given_present(levels: Tensor) -> Tensor:
+    """Probability of levels 1 to 4 given that the artifact is there, (..., 6, 4)."""
+    return levels[..., 1:].softmax(-1)
+
+
+def _severity(levels: Tensor, calibration: Mapping[str, Any]) -> Tensor:
+    """Expected level over 4, (..., 6)."""
+    share = torch.arange(1, 5) / 4
+    return _presence(levels, calibration) * (_level_given_present(levels) * share).sum(-1)
+
+
+def _quality(raw: float, calibration: Mapping[str, Any]) -> tuple[float, tuple[float, float]]:
+    """Quality and its 90 % interval, 0 to 100."""
+    fit = calibration["quality"]
+    target = fit["slope"] * raw + fit["offset"]
+    edges, widths = fit["edges"], fit["half_widths"]
+    width = widths[sum(target > edge for edge in edges)]
+    low, value, high = (
+        100 * float(target_to_quality(torch.tensor(t))) for t in (target - width, target, target + width)
+    )
+    return value, (low, high)
+
+
+def _findings(
+    levels: Tensor, slab_severity: Tensor, raw: Raw, calibration: Mapping[str, Any]
+) -> tuple[Finding, ...]:
+    presence = _presence(levels, calibration).tolist()
+    severity = _severity(levels, calibration).tolist()
+    level = (_level_given_present(levels).argmax(-1) + 1).tolist()
+    found = [
+        Finding(name, presence[i], level[i], severity[i], _ranges(raw, slab_severity[:, i]))
+        for i, name in enumerate(TYPES)
+    ]
+    return tuple(sorted(found, key=lambda finding: -finding.probability))
+
+
+def _ranges(raw: Raw, severity: Tensor) -> tuple[SliceRange, ...]:
+    """The worst slices of one artifact; each slab stands for the slices up to its neighbours."""
+    order = severity.argsort(descending=True)[:N_WORST].tolist()
+    return tuple(_around(raw, place) for place in order if severity[place] >= 0.125)
+
+
+def _around(raw: Raw, place: int) -> SliceRange:
+    axis, index = raw.where[place]
+    same = sorted(i for a, i in raw.where if a == axis)
+    at = same.index(index)
+    before = (same[at - 1] + index) // 2 + 1 if at > 0 else raw.head.first[axis]
+    after = (index + same[at + 1]) // 2 if at + 1 < len(same) else raw.head.last[axis]
+    return SliceRange(PLANES[axis], before, after)
+
+
+def _strips(raw: Raw, severity: Tensor) -> tuple[Strip, ...]:
+    """Severity of every slice inside the head: that of the nearest slab that was looked at."""
+    strips = []
+    for axis in sorted({axis for axis, _ in raw.where}):
+        known = {i: float(severity[n]) for n, (a, i) in enumerate(raw.where) if a == axis}
+        length = raw.head.mask.shape[axis]
+        values: list[float | None] = [None] * length
+        for index in range(raw.head.first[axis], raw.head.last[axis] + 1):
+            values[index] = known[min(known, key=lambda i: abs(i - index))]
+        strips.append(Strip(PLANES[axis], tuple(values)))
+    return tuple(strips)
+
