@@ -6,6 +6,7 @@ only when a scan has passed the door.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -20,4 +21,6 @@ def main(tokens: Sequence[str] | None = None) -> None:
     """
     from isocenter.cli._app import run
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:] if tokens is None else tokens))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ def run_batch(
     tally = _Tally(n_failed=n_failed, codes={3} if n_failed else set())
     n_scans = sum(len(job.scans) for job in jobs)
     if show == "json":
-        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+        _speak_utf8()
     results = run(work, jobs, workers=workers, on_death=died)
     with _progress(n_scans, show) as advance, contextlib.closing(_in_turn(results)) as rows:
         for row in rows:
@@ -80,6 +81,12 @@ def run_batch(
     if tally.below and not tally.code:
         raise QualityGate(_gate_sentence(tally.below, gate))
     return tally.code
+
+
+def _speak_utf8() -> None:
+    """JSON is UTF-8 whatever the locale says."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def _in_turn(results: Iterable[tuple[int, list[Row]]]) -> Generator[Row, None, None]:

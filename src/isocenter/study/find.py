@@ -76,13 +76,13 @@ def _search(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         names = sorted(name for name in files if not name.startswith("."))
-        here = Path(place)
-        yield from (here / name for name in names if _is_image(name, names))
+        here, known = Path(place), frozenset(names)
+        yield from (here / name for name in names if _is_image(name, known))
         if any(_is_dicom(here / name) for name in names if not _ending(name, ENDINGS)):
             yield here
 
 
-def _is_image(name: str, names: list[str]) -> bool:
+def _is_image(name: str, names: frozenset[str]) -> bool:
     """Whether ``name`` is a scan of its own, and not the second half of a pair."""
     ending = _ending(name, ENDINGS)
     if ending not in PAIRS:
