@@ -176,6 +176,33 @@ def nested(path: Path, depth: int = 400) -> Path:
     return path
 
 
+def nested_in_frames(path: Path, depth: int = 400) -> Path:
+    """Row 62 where frames are described, each level of defined length."""
+    with io.BytesIO() as buffer:
+        save(enhanced(2), path)
+        content = path.read_bytes()
+        at = content.index(struct.pack("<HH2s", 0x5200, 0x9229, b"SQ"))
+        value = b""
+        for _ in range(depth):
+            head = struct.pack("<HHL", 0xFFFE, 0xE000, len(value)) + value
+            value = struct.pack("<HH2sHL", 0x0028, 0x9110, b"SQ", 0, len(head)) + head
+        whole = struct.pack("<HHL", 0xFFFE, 0xE000, len(value)) + value
+        buffer.write(content[:at])
+        buffer.write(struct.pack("<HH2sHL", 0x5200, 0x9229, b"SQ", 0, len(whole)) + whole)
+        buffer.write(content[content.index(struct.pack("<HH2s", 0x5200, 0x9230, b"SQ")) :])
+        path.write_bytes(buffer.getvalue())
+    return path
+
+
+def endless_header(path: Path, count: int = 2_000_000) -> Path:
+    """Two million empty elements before the pixels: sixteen megabytes of header."""
+    save(slice_of(0), path)
+    content = path.read_bytes()
+    at = content.index(struct.pack("<HH", 0x0008, 0x0060))
+    path.write_bytes(content[:at] + struct.pack("<HH2sH", 0x0008, 0x0050, b"SH", 0) * count)
+    return path
+
+
 def deflated_bomb(path: Path, size: int = 1 << 30, *, in_header: bool = False) -> Path:
     """Row 63: one gigabyte of zeros in one megabyte, as pixels or before them."""
     buffer = io.BytesIO()

@@ -186,6 +186,8 @@ def test_61_without_rows_and_without_pixels(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "60 huge": (make_dicom.huge, "header asks 65535 x 65535"),
     "62 nested": (make_dicom.nested, "malformed DICOM (sequences nested too deep)"),
+    "62 nested with lengths": (make_dicom.nested_in_frames, "have no position"),
+    "62 endless header": (make_dicom.endless_header, "malformed DICOM"),
     "63 bomb in the pixels": (make_dicom.deflated_bomb, "goes on after the pixels"),
     "63 bomb in the header": (
         lambda path: make_dicom.deflated_bomb(path, in_header=True),
@@ -280,6 +282,16 @@ def test_47_a_pipe_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     assert "not a regular file" in refusal(tmp_path)
 
 
+def test_48_a_name_with_a_line_break_stays_one_line(tmp_path: Path) -> None:
+    assert "no pixel data" in refusal(_without_pixels(tmp_path / "a\nb.dcm"))
+
+
+def _without_pixels(path: Path) -> Path:
+    data = make_dicom.slice_of(0)
+    del data.PixelData
+    return make_dicom.save(data, path)
+
+
 def test_46_a_link_without_content_is_refused(tmp_path: Path) -> None:
     make_dicom.stack(tmp_path)
     (tmp_path / "annexed.dcm").symlink_to(tmp_path / "nowhere")
@@ -334,3 +346,14 @@ def test_66_names_in_the_wrong_tag_are_not_quoted(
     told += caplog.text + "".join(capfd.readouterr()) + "".join(str(one.message) for one in recwarn)
     assert "CANARY" not in told
     assert "JANE" not in told
+
+
+def test_66_no_patient_data_reaches_a_volume_or_what_is_written_of_it(tmp_path: Path) -> None:
+    import isocenter as iso
+
+    folder = make_dicom.stack(tmp_path / "scan", range(6), make_dicom.full_of_names)
+    scan = iso.read(folder)
+    written = iso.write(scan, tmp_path / "out.nii") or tmp_path / "out.nii"
+    told = f"{scan!r}{scan.history}".encode() + Path(written).read_bytes()
+    for secret in (b"CANARY", b"JANE", b"19431224", b"19991231"):
+        assert secret not in told

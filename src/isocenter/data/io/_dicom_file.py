@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isocenter.data.io._dicom_tags import parsing
-from isocenter.errors import BadVolume
+from isocenter.data.io._dicom_tags import parsing, printable
+from isocenter.errors import BadVolume, NothingFound
 
 __all__ = ["BIG_ENDIAN", "RawFile", "looks_like_dicom", "open_file", "open_pixels"]
 
@@ -96,8 +96,8 @@ class RawFile:
 
     @property
     def name(self) -> str:
-        """The file's own name."""
-        return self.path.name
+        """The file's own name, fit for a message."""
+        return printable(self.path.name)
 
     @property
     def encapsulated(self) -> bool:
@@ -133,16 +133,16 @@ def open_file(path: Path) -> RawFile:
     Raises:
         BadVolume: Not a regular file, not DICOM, damaged, or larger inside than it says.
     """
-    size = _regular_size(path)
+    size, name = _regular_size(path), printable(path.name)
     try:
         with open(path, "rb") as file:
             head = file.read(132)
             if not looks_like_dicom(head):
-                raise BadVolume(f"{path.name}: not a DICOM file: no DICM mark and no DICOM tags")
+                raise BadVolume(f"{name}: not a DICOM file: no DICM mark and no DICOM tags")
             file.seek(0)
             return _parse(path, file, size, forced=head[128:132] != b"DICM")
     except OSError as error:
-        raise BadVolume(f"{path.name}: cannot be read ({error.strerror})") from error
+        raise BadVolume(f"{name}: cannot be read ({error.strerror})") from error
 
 
 def open_pixels(raw: RawFile, needed: int) -> io.BufferedIOBase:
@@ -163,17 +163,19 @@ def open_pixels(raw: RawFile, needed: int) -> io.BufferedIOBase:
 
 
 def _regular_size(path: Path) -> int:
+    name = printable(path.name)
     try:
         status = path.stat()
     except FileNotFoundError:
-        cure = "content not fetched (broken link)" if path.is_symlink() else "no such file"
-        raise BadVolume(f"{path.name}: {cure}; give a file that is there") from None
+        if path.is_symlink():
+            raise BadVolume(f"{name}: content not fetched (broken link); fetch it") from None
+        raise NothingFound(f"{name}: no such file or folder: check the path") from None
     except OSError as error:
-        raise BadVolume(f"{path.name}: cannot be read ({error.strerror})") from error
+        raise BadVolume(f"{name}: cannot be read ({error.strerror})") from error
     if not stat.S_ISREG(status.st_mode):
-        raise BadVolume(f"{path.name}: not a regular file; give a DICOM file or a folder")
+        raise BadVolume(f"{name}: not a regular file; give a DICOM file or a folder")
     if status.st_size == 0:
-        raise BadVolume(f"{path.name}: file is empty")
+        raise BadVolume(f"{name}: file is empty")
     return status.st_size
 
 
@@ -195,7 +197,7 @@ class _Stop:
 
 
 def _parse(path: Path, file: io.BufferedIOBase, size: int, *, forced: bool) -> RawFile:
-    with parsing(path.name):
+    with parsing(printable(path.name)):
         syntax = _read_meta(file)
         body = _inflated_header(file) if syntax == DEFLATED else file
         syntax = syntax or _guess_syntax(body)

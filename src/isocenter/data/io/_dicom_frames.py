@@ -24,6 +24,9 @@ from isocenter.errors import BadVolume
 
 __all__ = ["Frame", "ImageFile", "Pixels", "read_frames"]
 
+PHASE = {"P", "PHASE", "PHASE MAP"}
+"""What image types call phase images, by vendor."""
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -161,6 +164,8 @@ def _image_file(raw: RawFile, pixels: Pixels, contrast: str | None) -> ImageFile
     notes = [f"{syntax_name(raw.syntax)} without preamble: read all the same"] if raw.forced else []
     if not raw.sop_class:
         notes.append("the header names no SOP class: taken for an MR image")
+    if PHASE & {*codes(data, "ImageType"), *codes(data, "ComplexImageComponent")}:
+        notes.append("this is a phase image, not a magnitude image")
     return ImageFile(
         raw,
         pixels,

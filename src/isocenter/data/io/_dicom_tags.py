@@ -17,7 +17,17 @@ from typing import Any
 
 from isocenter.errors import BadVolume
 
-__all__ = ["codes", "digest", "integer", "item", "items", "number", "numbers", "parsing"]
+__all__ = [
+    "codes",
+    "digest",
+    "integer",
+    "item",
+    "items",
+    "number",
+    "numbers",
+    "parsing",
+    "printable",
+]
 
 PARSER_ERRORS = (
     ArithmeticError,
@@ -64,6 +74,11 @@ def parsing(name: str) -> Iterator[None]:
 
 def _malformed(name: str, why: str) -> BadVolume:
     return BadVolume(f"{name}: malformed DICOM ({why}); export it again")
+
+
+def printable(name: str) -> str:
+    """A file name fit for a one-line message: no line breaks, no broken UTF-8."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
 
 
 def items(dataset: Any, keyword: str) -> list[Any]:

@@ -23,6 +23,7 @@ from isocenter.data.io._dicom_frames import Frame, read_frames
 from isocenter.data.io._dicom_geometry import Placed, place
 from isocenter.data.io._dicom_pixels import hash_files, number_type, read_pixels
 from isocenter.data.io._dicom_series import Entry, SeriesLine, choose, group
+from isocenter.data.io._dicom_tags import printable
 from isocenter.data.io._loaded import Loaded, Selection
 from isocenter.data.scores import ScanFacts
 from isocenter.errors import BadVolume, NeedsChoice, NothingFound
@@ -92,7 +93,7 @@ def _scan_files(folder: Path) -> tuple[list[RawFile], list[str]]:
     listed = ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
     if not files:
         kinds = f"only {listed}" if others else "it is empty"
-        raise _nothing(others, f"{folder.name}: no MR images in this folder: {kinds}")
+        raise _nothing(others, f"{printable(folder.name)}: no MR images in this folder: {kinds}")
     return files, [f"files passed over: {listed}"] if others else []
 
 
@@ -110,7 +111,9 @@ def _walk(folder: Path) -> Iterator[Path]:
                 continue
             seen += 1
             if seen > MAX_FILES:
-                raise BadVolume(f"{folder.name}: more than {MAX_FILES:,} files: name one series")
+                raise BadVolume(
+                    f"{printable(folder.name)}: more than {MAX_FILES:,} files: name one series"
+                )
             yield Path(place_, name)
 
 
@@ -151,7 +154,7 @@ def _facts(path: Path, placed: Placed, notes: list[str], shape: tuple[int, ...])
     spacing = np.linalg.norm(placed.affine[:3, :3], axis=0)
     forced = [note for frame in placed.frames for note in frame.file.warnings]
     return ScanFacts(
-        name=path.name or path.resolve().name,
+        name=printable(path.name or path.resolve().name),
         sha256=hash_files(placed.frames),
         format="DICOM",
         shape=shape,
