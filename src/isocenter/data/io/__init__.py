@@ -1,0 +1,90 @@
+"""Reading and writing scans: one file per format behind :func:`read` and :func:`write`.
+
+:func:`load` and :func:`count_volumes` work without torch, so that a damaged file is refused
+before torch is imported; the names that make or take a ``Volume`` are imported when used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from isocenter import registry
+from isocenter.data.io._content import inspected
+from isocenter.data.io._door import HEAD, enter
+from isocenter.data.io._loaded import Loaded, Selection
+from isocenter.errors import BadVolume
+
+if TYPE_CHECKING:
+    from isocenter.data.io._volumes import read as read
+    from isocenter.data.io._volumes import to_volume as to_volume
+    from isocenter.data.io._volumes import write as write
+
+__all__ = ["Loaded", "Selection", "count_volumes", "load", "read", "to_volume", "write"]
+
+_NEEDS_TORCH = ("read", "to_volume", "write")
+
+
+def __getattr__(name: str) -> object:
+    if name not in _NEEDS_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module("isocenter.data.io._volumes"), name)
+    globals()[name] = value
+    return value
+
+
+def load(path: Path | str, selection: Selection | None = None) -> Loaded:
+    """Read one image of any known format, as stored, without torch.
+
+    Args:
+        path: A file, or a folder of DICOM files.
+        selection: Which volume or series, and what may be spent on it.
+
+    Returns:
+        Finite values in real units, axes in file order; ``facts.warnings`` says what was
+        noticed.
+
+    Raises:
+        BadVolume: It cannot be used; one sentence says why.
+        NeedsChoice: Several volumes or series and none chosen.
+        NothingFound: No such file.
+    """
+    path = Path(path)
+    reader = _reader_of(path)
+    loaded: Loaded = reader.load(path, selection or Selection())
+    return inspected(loaded)
+
+
+def count_volumes(path: Path | str) -> int:
+    """How many volumes a file holds along its fourth axis; reads little more than the header.
+
+    Raises:
+        BadVolume: The header cannot be used.
+        NothingFound: No such file.
+    """
+    path = Path(path)
+    count: Callable[[Path], int] | None = getattr(_reader_of(path), "count_volumes", None)
+    return count(path) if count else 1
+
+
+def _reader_of(path: Path) -> ModuleType:
+    """The reader that knows the content; where none does, the one that claims the name.
+
+    Raises:
+        BadVolume: Neither content nor name is known.
+    """
+    if path.is_dir():
+        return registry.readers.get("dicom")
+    readers = [registry.readers.get(name) for name in registry.readers.names()]
+    named = [reader for reader in readers if path.name.lower().endswith(reader.ENDINGS)]
+    head = enter(path).head[:HEAD]
+    for reader in [*named, *readers]:
+        if reader.recognises(head, path):
+            return reader
+    if named:
+        return named[0]
+    known = ", ".join(sorted(ending for reader in readers for ending in reader.ENDINGS))
+    raise BadVolume(f"neither content nor name is that of a scan: known are {known}")

@@ -1,0 +1,92 @@
+"""What the numbers of an image say: nothing at all, damage, labels, a wrong type."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from isocenter.data.io._loaded import Loaded
+from isocenter.data.io._slices import empty_frame, odd_slices
+from isocenter.data.io._values import refuse_constant
+from isocenter.errors import BadVolume
+
+__all__ = ["inspected", "looks_like_labels"]
+
+Image = npt.NDArray[np.float32]
+
+NOTICED_NEGATIVE = 0.01
+"""Share of voxels below zero that a magnitude image does not have."""
+FLAT_PAIRS = 0.7
+"""Share of equal neighbours above which an image has no noise."""
+MANY_LABELS = 512
+STRIDE = 4
+
+
+def inspected(loaded: Loaded) -> Loaded:
+    """The image with non-finite voxels set to 0, and what is odd about it in the facts.
+
+    Raises:
+        BadVolume: No finite voxel, or all the same.
+    """
+    data, notes = _finite(loaded.data)
+    notes += _negative(data, loaded.facts.dtype)
+    notes += empty_frame(data)
+    if looks_like_labels(data):
+        notes.append("looks like a label or derived map: the score means little")
+    else:
+        axis = _slice_axis(loaded.facts.spacing)
+        notes += odd_slices(data, axis)
+    facts = replace(loaded.facts, warnings=(*loaded.facts.warnings, *notes))
+    return replace(loaded, data=data, facts=facts)
+
+
+def looks_like_labels(data: Image) -> bool:
+    """Whether the image has few, whole values that neighbours share: no noise.
+
+    Args:
+        data: (x, y, z), finite, arbitrary units.
+    """
+    sample = data[:, ::STRIDE, ::STRIDE]
+    if not (sample == np.rint(sample)).all():
+        return False
+    left, right = sample[:-1], sample[1:]
+    both = (left != 0) & (right != 0)
+    n_pairs = int(both.sum())
+    if n_pairs == 0 or float((left == right)[both].mean()) < FLAT_PAIRS:
+        return False
+    return len(np.unique(sample)) <= MANY_LABELS
+
+
+def _finite(data: Image) -> tuple[Image, list[str]]:
+    # A NaN anywhere is the minimum; an Inf is an extreme: two fast passes tell for all.
+    if np.isfinite(data.min()) and np.isfinite(data.max()):
+        refuse_constant(data)
+        return data, []
+    good = np.isfinite(data)
+    n_bad = int(data.size - np.count_nonzero(good))
+    if n_bad == data.size:
+        raise BadVolume("no finite voxels: every one is NaN or Inf")
+    refuse_constant(data[good])
+    share = n_bad / data.size
+    note = f"{n_bad:,} voxels ({100 * share:.3g} %) are NaN or Inf and were set to 0"
+    return np.where(good, data, np.float32(0)), [note]
+
+
+def _negative(data: Image, dtype: str | None) -> list[str]:
+    share = float((data[:, ::STRIDE, ::STRIDE] < 0).mean())
+    if share < NOTICED_NEGATIVE:
+        return []
+    wrapped = dtype is not None and dtype.endswith("int16") and not dtype.startswith("u")
+    cause = (
+        "uint16 stored as int16, or not a magnitude image" if wrapped else "not a magnitude image"
+    )
+    return [f"{100 * share:.0f} % of the voxels are negative: {cause}"]
+
+
+def _slice_axis(spacing: tuple[float, ...]) -> int:
+    """The coarsest stored axis; the last one where all are alike."""
+    sizes = list(spacing[:3])
+    widest = max(sizes)
+    return max(axis for axis, size in enumerate(sizes) if size > 0.99 * widest)
