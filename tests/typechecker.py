@@ -1,13 +1,25 @@
 """The check that the test run puts around every function of the package.
 
-beartype alone, but for ``Self``: it is understood on whole classes only, and the import hook
-decorates methods one by one.
+beartype, but for two things that it cannot check: ``Self``, which it understands on whole
+classes only while the import hook decorates methods one by one, and protocols that are not
+meant for the run time.
 """
 
 import typing
+from collections.abc import Callable
 
 from beartype import BeartypeConf, BeartypeHintOverrides, beartype
+from beartype.roar import BeartypeDecorHintPep3119Exception
 
-checked = beartype(
+_beartype = beartype(
     conf=BeartypeConf(hint_overrides=BeartypeHintOverrides({typing.Self: typing.Any}))
 )
+
+
+def checked(function: Callable[..., object]) -> Callable[..., object]:
+    """``function`` with its signature checked on every call."""
+    try:
+        wrapped: Callable[..., object] = _beartype(function)
+        return wrapped
+    except BeartypeDecorHintPep3119Exception:
+        return function
