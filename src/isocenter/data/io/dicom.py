@@ -28,7 +28,7 @@ from isocenter.data.io._loaded import Loaded, Selection
 from isocenter.data.scores import ScanFacts
 from isocenter.errors import BadVolume, NeedsChoice, NothingFound
 
-__all__ = ["ENDINGS", "SeriesLine", "list_series", "load", "recognises"]
+__all__ = ["ENDINGS", "SeriesLine", "count_volumes", "list_series", "load", "recognises"]
 
 ENDINGS = (".dcm", ".ima")
 MAX_FILES = 50_000
@@ -49,6 +49,16 @@ def list_series(folder: Path, max_voxels: int = Selection.max_voxels) -> tuple[S
     """
     frames, _ = _frames(Path(folder), max_voxels)
     return tuple(entry.line for entry in group(frames))
+
+
+def count_volumes(path: Path) -> int:
+    """How many repetitions the one scan of a folder or file has; 1 where there are several.
+
+    Raises:
+        BadVolume: A DICOM file is damaged, or none holds an MR image.
+    """
+    lines = list_series(path)
+    return lines[0].n_volumes if len(lines) == 1 else 1
 
 
 def load(path: Path, selection: Selection) -> Loaded:
