@@ -116,7 +116,7 @@ def test_distort_never_overwrites_the_input_or_a_foreign_sidecar(
             ["head_T1w.nii.gz", "o.nii", "--artifact", "bias", "--level", 1, "--preset",
              "hsfnet-2025"], 2, "physical",
         ),
-        (["absent.nii", "o.nii", "--artifact", "noise", "--level", 1], 3, "absent.nii"),
+        (["absent.nii", "o.nii", "--artifact", "noise", "--level", 1], 4, "absent.nii"),
     ],
 )  # fmt: skip
 def test_distort_says_what_is_wrong(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from isocenter.cli._options import Options
-from isocenter.data.io import count_volumes, load
-from isocenter.data.io._loaded import Loaded, Selection
+from isocenter.data.io import Loaded, Selection, count_volumes, load
 from isocenter.data.scores import QualityReport, ScanFacts, Score
-from isocenter.errors import InputError
+from isocenter.errors import BadVolume, InputError, IsocenterError
 from isocenter.reports.series import Series, VolumeResult, median_volume, volume_result
 
 __all__ = ["assess_volumes", "facts"]
@@ -46,7 +47,19 @@ def facts(scan: Path, options: Options) -> ScanFacts:
 
 
 def _count(scan: Path) -> int:
-    return 1 if scan.is_dir() else count_volumes(scan)
+    with _at_the_door():
+        return 1 if scan.is_dir() else count_volumes(scan)
+
+
+@contextlib.contextmanager
+def _at_the_door() -> Iterator[None]:
+    """Whatever is wrong with one input (gone, unreadable, a decoder missing) is its own."""
+    try:
+        yield
+    except InputError:
+        raise
+    except IsocenterError as error:
+        raise BadVolume(str(error)) from error
 
 
 def _volume(scan: Path, options: Options, index: int) -> VolumeResult:
@@ -64,7 +77,8 @@ def _load(scan: Path, options: Options, volume: int | None) -> Loaded:
         max_voxels=options.max_voxels,
         voxel_size=options.voxel_size,
     )
-    return load(scan, selection)
+    with _at_the_door():
+        return load(scan, selection)
 
 
 def _assess(scan: Path, options: Options, volume: int | None) -> QualityReport:

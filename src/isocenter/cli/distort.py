@@ -48,8 +48,7 @@ def distort(
     """
     _check(artifact, preset, level, seed)
     _check_place(source, to)
-    from isocenter.data.io import load
-    from isocenter.data.io._loaded import Selection
+    from isocenter.data.io import Selection, load
 
     loaded = load(source, Selection(volume=volume, series=series))
     from isocenter.data.io import to_volume
