@@ -19,9 +19,7 @@ def _fields(size: int, offsets: dict[str, tuple[str, int]]) -> np.dtype[np.void]
     names = list(offsets)
     formats = [offsets[name][0] for name in names]
     places = [offsets[name][1] for name in names]
-    return np.dtype(
-        {"names": names, "formats": formats, "offsets": places, "itemsize": size}  # type: ignore[call-overload]
-    )
+    return np.dtype({"names": names, "formats": formats, "offsets": places, "itemsize": size})
 
 
 NIFTI1 = _fields(
@@ -104,7 +102,7 @@ class Header:
 
     def number(self, name: str) -> float:
         """A scalar field."""
-        return float(self.fields[name])  # type: ignore[arg-type]
+        return float(self.fields[name])
 
     def numbers(self, name: str) -> npt.NDArray[np.float64]:
         """A field of several numbers."""

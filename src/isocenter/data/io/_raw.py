@@ -13,7 +13,7 @@ from isocenter.data.io._loaded import Selection
 from isocenter.data.io._stream import ByteStream, readable_size
 from isocenter.errors import BadVolume, NeedsChoice
 
-__all__ = ["Layout", "Stored", "chosen_volume", "readable", "read_stored", "refuse_too_large"]
+__all__ = ["Layout", "Stored", "chosen_volume", "read_stored", "readable", "refuse_too_large"]
 
 BELIEVABLE_EXPANSION = 300
 """Scans shrink 1.5 to 30 times, label maps up to 300; more is a bomb or empty."""
@@ -67,7 +67,7 @@ def read_stored(path: Path, layout: Layout, selection: Selection) -> Stored:
         before = layout.offset + index * layout.volume_bytes
         _demand(stream.skip(before), before, stream, layout)
         raw = np.empty(layout.shape, layout.dtype, order="F")
-        target = memoryview(raw.reshape(-1, order="F").view(np.uint8))
+        target = raw.reshape(-1, order="F").view(np.uint8).data
         _demand(stream.readinto(target), len(target), stream, layout)
         later = (layout.n_volumes - index - 1) * layout.volume_bytes
         _demand(stream.skip(later), later, stream, layout)
