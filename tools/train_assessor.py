@@ -2,21 +2,47 @@
 
     python tools/train_assessor.py --data DATA --out runs/assessor
 
-DATA holds the folders ``brains``, ``labels``, ``ms`` and ``dicom``.  The command goes on where
-it stopped; at the end it writes ``hsfnet.safetensors`` with its card into OUT.
+DATA holds the folders ``brains``, ``labels``, ``ms`` and ``dicom``.  Every stage leaves a file
+in OUT and is passed over when its file is there, so the command goes on where it stopped:
+``state.safetensors`` (training), ``predictions-SIDE.safetensors`` (what the network says of
+simulated scans), ``hsfnet.safetensors`` (weights with calibration and card) and ``scores.md``.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import subprocess
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from isocenter.assessors._outputs import OUTPUTS, PUBLISHED_CLASSES, TYPES
+from isocenter.assessors.hsfnet import Assessor
+from isocenter.data.atomic import write_text
+from isocenter.data.checkpoint import Checkpoint
+from isocenter.datasets.collection import Source, sources
 from isocenter.nets.hsfnet import build
+from isocenter.training.calibrate import calibrate, fit_domain
+from isocenter.training.evaluate import evaluate_physical, evaluate_published, table
 from isocenter.training.examples import ExampleSet
 from isocenter.training.loop import Trainer
+from isocenter.training.predictions import Predictions, concatenate, load, predict
 from isocenter.training.recipes.assessor import AssessorRecipe
+
+SIDES = {
+    # side: (presets, variants of each scan, every n-th scan)
+    "known": (("physical",), 1, 3),
+    "validation": (("physical",), 2, 1),
+    "test": (("physical", "hsfnet-2025"), 1, 1),
+}
+UNFITTED: dict[str, Any] = {
+    "presence": {"slope": [1.0] * len(TYPES), "offset": [0.0] * len(TYPES)},
+    "quality": {"slope": 1.0, "offset": 0.0, "edges": [], "half_widths": [0.0]},
+    "domain": {"limit": 1e9},
+}
 
 
 def main() -> None:
@@ -24,9 +50,78 @@ def main() -> None:
     recipe = AssessorRecipe()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
+    train(recipe, options)
+    predict_all(recipe, options)
+    finish(recipe, options)
+
+
+def train(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
+    """Train to the last step and leave the averaged weights in ``raw.safetensors``."""
+    if (options.out / "raw.safetensors").exists():
+        return
     trainer = _trainer(recipe, options)
     trainer.resume()
     trainer.run(n_workers=options.workers, say=lambda line: print(line, flush=True))
+    weights = trainer.averaged().cpu().state_dict()
+    known = torch.zeros(128), torch.eye(128)
+    fitted = dict(zip(("fitted.domain.mean", "fitted.domain.precision"), known, strict=True))
+    _checkpoint(recipe, {**weights, **fitted}, UNFITTED, {}).save(options.out / "raw.safetensors")
+
+
+def predict_all(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
+    """Let the network look at every version of every scan, several processes at once."""
+    for side in SIDES:
+        file = options.out / f"predictions-{side}.safetensors"
+        if file.exists():
+            continue
+        scans = recipe.side(options.data, "train" if side == "known" else side)
+        jobs = [(options, side, part) for part in _deal(scans[:: SIDES[side][2]], options.processes)]
+        with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+            concatenate(pool.starmap(_predict, jobs)).save(file)
+
+
+def finish(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
+    """Calibrate on validation people, measure on test people, write weights and scores."""
+    rows = {side: load(options.out / f"predictions-{side}.safetensors") for side in SIDES}
+    domain = fit_domain(concatenate([rows["known"], rows["validation"]]))
+    calibration = calibrate(rows["validation"], domain)
+    preset, level = rows["test"].column("preset"), rows["test"].column("level")
+    physical = rows["test"].where(preset == "physical")
+    published = rows["test"].where((preset == "hsfnet-2025") | (level == "0"))
+    scores = {
+        "physical": evaluate_physical(physical, calibration),
+        "physical, brains only": evaluate_physical(_brains(physical), calibration),
+        "hsfnet-2025": evaluate_published(published),
+        "hsfnet-2025, brains only": evaluate_published(_brains(published)),
+    }
+    raw = Checkpoint.load(options.out / "raw.safetensors")
+    tensors = {**raw.weights(), **{f"fitted.{key}": value for key, value in domain.items()}}
+    card = _card(recipe, sources(options.data), scores)
+    made = _checkpoint(recipe, tensors, calibration, card)
+    made.save(options.out / "hsfnet.safetensors", dtype=torch.float16)
+    text = "\n\n".join(f"## {name}\n\n{table(measured)}" for name, measured in scores.items())
+    write_text(options.out / "scores.md", text + "\n")
+    print(text)
+
+
+def _brains(rows: Predictions) -> Predictions:
+    return rows.where(rows.column("kind") == "brain")
+
+
+def _predict(options: argparse.Namespace, side: str, scans: list[Source]) -> Predictions:
+    torch.set_num_threads(1)
+    assessor = Assessor(Checkpoint.load(options.out / "raw.safetensors"), "cpu")
+    presets, n_variants, _ = SIDES[side]
+    seed = AssessorRecipe().seed
+    return predict(assessor, scans, presets=presets, n_variants=n_variants, seed=seed, say=_say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _deal(scans: tuple[Source, ...], n: int) -> list[list[Source]]:
+    return [part for i in range(n) if (part := list(scans[i::n]))]
 
 
 def _trainer(recipe: AssessorRecipe, options: argparse.Namespace) -> Trainer:
@@ -41,12 +136,63 @@ def _trainer(recipe: AssessorRecipe, options: argparse.Namespace) -> Trainer:
     return Trainer(net, examples, recipe.schedule, options.out, options.device)
 
 
+def _checkpoint(
+    recipe: AssessorRecipe,
+    tensors: dict[str, torch.Tensor],
+    calibration: dict[str, Any],
+    card: dict[str, Any],
+) -> Checkpoint:
+    outputs = {
+        "levels": {"of": list(TYPES), "levels": [0, 1, 2, 3, 4], "size": OUTPUTS["levels"]},
+        "published": {"of": [f"{a}_{v}" for a, v in PUBLISHED_CLASSES]},
+        "quality": {"of": "-log(1 - SSIM + 0.003)", "better": "higher", "range": [0.0, 5.81]},
+    }
+    return Checkpoint(
+        net="hsfnet",
+        config=asdict(recipe.config),
+        preprocess=recipe.preprocess.to_json(),
+        outputs=outputs,
+        calibration=calibration,
+        card=card,
+        tensors=tensors,
+    )
+
+
+def _card(
+    recipe: AssessorRecipe, found: tuple[Source, ...], scores: dict[str, Any]
+) -> dict[str, Any]:
+    split = recipe.split(found)
+    return {
+        "name": "hsfnet",
+        "task": "artifact type, level and quality of head MR scans; research use only",
+        "licence": "Apache-2.0",
+        "data": sorted({source.origin for source in found}),
+        "damage": "simulated: presets physical and hsfnet-2025, singly and in pairs",
+        "quality": "SSIM against the undamaged scan inside the head, mean over slices",
+        "split": {side: list(people) for side, people in split.items()},
+        "seed": recipe.seed,
+        "schedule": asdict(recipe.schedule),
+        "commit": _commit(),
+        "command": "python tools/train_assessor.py --data DATA --out runs/assessor",
+        "torch": torch.__version__,
+        "scores": scores,
+    }
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "HEAD"]
+    folder = Path(__file__).parent
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    return done.stdout.strip() or "unknown"
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--workers", type=int, default=1, help="processes that simulate")
-    parser.add_argument("--threads", type=int, default=2, help="threads of the network")
+    parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the network")
+    parser.add_argument("--processes", type=int, default=2, help="processes that measure")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
 

@@ -19,7 +19,7 @@ from isocenter.errors import BadCheckpoint
 from isocenter.nets.hsfnet import Config, SlabHSFNet, build
 from isocenter.ops.slabs import Head, find_head, spectra, take_slabs, usable_axes
 
-__all__ = ["Assessor", "Judgement", "Raw", "load", "shipped"]
+__all__ = ["Assessor", "Judgement", "Raw", "load", "presence", "shipped"]
 
 PLANES: tuple[Plane, Plane, Plane] = ("sagittal", "coronal", "axial")
 N_SLABS = {1: (24,), 2: (12, 12), 3: (7, 7, 10)}
@@ -163,7 +163,7 @@ def _places(scan: Volume, head: Head, preprocess: Slabs) -> tuple[tuple[int, int
     return tuple(places)
 
 
-def _presence(levels: Tensor, calibration: Mapping[str, Any]) -> Tensor:
+def presence(levels: Tensor, calibration: Mapping[str, Any]) -> Tensor:
     """Calibrated probability of each artifact, (..., 6)."""
     log_p = levels.log_softmax(-1)
     odds = log_p[..., 1:].logsumexp(-1) - log_p[..., 0]
@@ -179,7 +179,7 @@ def _level_given_present(levels: Tensor) -> Tensor:
 def _severity(levels: Tensor, calibration: Mapping[str, Any]) -> Tensor:
     """Expected level over 4, (..., 6)."""
     share = torch.arange(1, 5) / 4
-    return _presence(levels, calibration) * (_level_given_present(levels) * share).sum(-1)
+    return presence(levels, calibration) * (_level_given_present(levels) * share).sum(-1)
 
 
 def _quality(raw: float, calibration: Mapping[str, Any]) -> tuple[float, tuple[float, float]]:
@@ -197,11 +197,11 @@ def _quality(raw: float, calibration: Mapping[str, Any]) -> tuple[float, tuple[f
 def _findings(
     levels: Tensor, slab_severity: Tensor, raw: Raw, calibration: Mapping[str, Any]
 ) -> tuple[Finding, ...]:
-    presence = _presence(levels, calibration).tolist()
+    probability = presence(levels, calibration).tolist()
     severity = _severity(levels, calibration).tolist()
     level = (_level_given_present(levels).argmax(-1) + 1).tolist()
     found = [
-        Finding(name, presence[i], level[i], severity[i], _ranges(raw, slab_severity[:, i]))
+        Finding(name, probability[i], level[i], severity[i], _ranges(raw, slab_severity[:, i]))
         for i, name in enumerate(TYPES)
     ]
     return tuple(sorted(found, key=lambda finding: -finding.probability))

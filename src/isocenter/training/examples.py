@@ -139,7 +139,7 @@ def draw_damage(rng: torch.Generator) -> Damage:
 def damage_scan(clean: Volume, damage: Damage, *, rng: torch.Generator) -> Volume:
     """The clean scan with the damage done to it, streams named by part."""
     for name, level in damage.parts:
-        stream = child(rng, damage.preset, name, level)
+        stream = child(rng, damage.preset, name)
         clean = artifact(name, level, preset=damage.preset)(clean, rng=stream)
     return clean
 

@@ -1,0 +1,132 @@
+"""Scores of the assessor on people it never saw, with intervals by person."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from isocenter.assessors._outputs import (
+    PUBLISHED_CLASSES,
+    TYPES,
+    split_outputs,
+    target_to_quality,
+)
+from isocenter.assessors.hsfnet import presence
+from isocenter.statistics import bootstrap_by_person, macro_f1, srocc
+from isocenter.training.predictions import Predictions
+
+__all__ = ["evaluate_physical", "evaluate_published", "quality_of", "table"]
+
+Measured = dict[str, dict[str, Any]]
+TOLERANCE = 0.02
+"""Rise of the quality (0 to 1) from one level to the next that counts as a draw."""
+
+
+def quality_of(rows: Predictions, calibration: Mapping[str, Any]) -> np.ndarray:
+    """Calibrated quality of every row, 0 to 1."""
+    fit = calibration["quality"]
+    raw = split_outputs(rows.outputs)[2]
+    return np.asarray(target_to_quality(fit["slope"] * raw + fit["offset"]).numpy())
+
+
+def evaluate_physical(rows: Predictions, calibration: Mapping[str, Any]) -> Measured:
+    """Type, pristine, quality and order of levels under the preset ``physical``."""
+    artifact, level = rows.column("artifact"), rows.column("level").astype(int)
+    probability = presence(split_outputs(rows.outputs)[0], calibration).numpy()
+    named = np.array(TYPES)[probability.argmax(1)]
+    called = np.where(probability.max(1) >= 0.5, named, "pristine")
+    quality, truth = quality_of(rows, calibration), rows.quality.numpy()
+    strong = level >= 2
+    measured: Measured = {
+        "type right, levels 2-4": _measure(rows, (named == artifact)[strong].astype(float), strong),
+        "found and right, levels 2-4": _measure(
+            rows, (called == artifact)[strong].astype(float), strong
+        ),
+        "pristine called pristine": _measure(
+            rows, (called == "pristine")[level == 0].astype(float), level == 0
+        ),
+        "SROCC(Q, SSIM), all": _measure_pair(rows, quality, truth, np.ones(len(level), bool)),
+        "90 % interval covers": _measure(rows, _covered(rows, calibration), np.ones(len(level), bool)),
+        "Q falls with level": _measure_order(rows, quality),
+    }
+    for name in TYPES:
+        keep = artifact == name
+        measured[f"SROCC(Q, SSIM), {name}"] = _measure_pair(rows, quality, truth, keep)
+        right = (named == artifact)[keep & strong].astype(float)
+        measured[f"type right, levels 2-4, {name}"] = _measure(rows, right, keep & strong)
+    return measured
+
+
+def evaluate_published(rows: Predictions) -> Measured:
+    """The 21 classes of the preset ``hsfnet-2025``."""
+    artifact, level = rows.column("artifact"), rows.column("level").astype(int)
+    truth = np.array(
+        [PUBLISHED_CLASSES.index((a, v)) for a, v in zip(artifact, level, strict=True)]
+    )
+    guess = split_outputs(rows.outputs)[1].argmax(-1).numpy()
+    people = rows.column("person").tolist()
+    everything = np.ones(len(truth), bool)
+    return {
+        "accuracy, 21 classes": _measure(rows, (guess == truth).astype(float), everything),
+        "macro F1, 21 classes": _with_interval(
+            people, lambda i: macro_f1(truth[i], guess[i]), len(truth)
+        ),
+        "accuracy of always guessing one class": {"value": 1 / 21, "interval": None, "n": len(truth)},
+    }
+
+
+def table(measured: Measured) -> str:
+    """A markdown table."""
+    lines = ["| measure | value | 95 % interval by person | rows |", "|---|---|---|---|"]
+    for name, entry in measured.items():
+        low_high = entry["interval"]
+        interval = "-" if low_high is None else f"{low_high[0]:.3f} to {low_high[1]:.3f}"
+        lines.append(f"| {name} | {entry['value']:.3f} | {interval} | {entry['n']} |")
+    return "\n".join(lines)
+
+
+def _covered(rows: Predictions, calibration: Mapping[str, Any]) -> np.ndarray:
+    """1 where the truth lies in the predicted 90 % interval."""
+    fit = calibration["quality"]
+    raw = split_outputs(rows.outputs)[2]
+    target = fit["slope"] * raw + fit["offset"]
+    bins = torch.bucketize(target, torch.tensor(fit["edges"], dtype=target.dtype))
+    width = torch.tensor(fit["half_widths"])[bins]
+    low, high = target_to_quality(target - width), target_to_quality(target + width)
+    return np.asarray(((rows.quality >= low) & (rows.quality <= high)).double().numpy())
+
+
+def _measure_order(rows: Predictions, quality: np.ndarray) -> dict[str, Any]:
+    """Share of (scan, artifact) whose quality falls from level to level, within the tolerance."""
+    keys = [name.rsplit("|", 1)[0] for name in rows.names]
+    level = rows.column("level").astype(int)
+    people, fine = [], []
+    for key in sorted({k for k, v in zip(keys, level, strict=True) if v > 0}):
+        series = sorted(
+            (v, q) for k, v, q in zip(keys, level, quality, strict=True) if k == key
+        )
+        steps = np.diff([q for _, q in series])
+        fine.append(float((steps <= TOLERANCE).all()))
+        people.append(key.split("|")[0])
+    values = np.array(fine)
+    return _with_interval(people, lambda i: float(values[i].mean()), len(values))
+
+
+def _measure(rows: Predictions, values: np.ndarray, keep: np.ndarray) -> dict[str, Any]:
+    people = rows.column("person")[keep].tolist()
+    return _with_interval(people, lambda i: float(values[i].mean()), len(values))
+
+
+def _measure_pair(
+    rows: Predictions, x: np.ndarray, y: np.ndarray, keep: np.ndarray
+) -> dict[str, Any]:
+    people, x, y = rows.column("person")[keep].tolist(), x[keep], y[keep]
+    return _with_interval(people, lambda i: srocc(x[i], y[i]), len(x))
+
+
+def _with_interval(
+    people: list[str], statistic: Callable[[np.ndarray], float], n: int
+) -> dict[str, Any]:
+    interval = bootstrap_by_person(people, statistic, rng=np.random.default_rng(0), n_draws=500)
+    return {"value": statistic(np.arange(n)), "interval": list(interval), "n": n}
