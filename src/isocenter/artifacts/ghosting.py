@@ -89,7 +89,7 @@ def apply(volume: Volume, params: Mapping[str, Any]) -> Image3:
     real = apply_along(operator.real.to(data), data, axis)
     if params["preset"] == "hsfnet-2025":
         return real
-    return torch.hypot(real, apply_along(operator.imag.to(data), data, axis))
+    return torch.hypot(real, apply_along(operator.imag.to(data), data, axis), out=real)
 
 
 def _line_weights(n_lines: int, params: Mapping[str, Any]) -> Complex128[Tensor, " lines"]:

@@ -18,6 +18,7 @@ from isocenter.artifacts._draw import choice, integer, uniform, uniforms, usable
 from isocenter.artifacts._presets import check_level
 from isocenter.data.shapes import Image3
 from isocenter.data.volume import Volume
+from isocenter.ops._memory import empty
 from isocenter.ops.acquire import State, acquire
 from isocenter.ops.regions import head_mask
 from isocenter.ops.resample import resample_affine
@@ -223,7 +224,7 @@ def _state(
         if pose is None:
             return still.contiguous()
         matrix, offset = pose
-        out = torch.empty(still.shape, device=data.device)
+        out = empty(still.shape, data.device)
         return resample_affine(
             data, matrix, offset + matrix[:, across] * part.start, out=out, fill=fill
         )

@@ -14,6 +14,7 @@ from isocenter.artifacts._draw import integer, uniform, uniforms, usable_axes
 from isocenter.artifacts._presets import check_level
 from isocenter.data.shapes import Image3
 from isocenter.data.volume import Volume
+from isocenter.ops._memory import empty
 
 __all__ = ["apply", "draw"]
 
@@ -93,7 +94,7 @@ def apply(volume: Volume, params: Mapping[str, Any]) -> Image3:
     real = _real_sum(volume.data, across, along)
     if compound:
         return real
-    return torch.hypot(real, _imaginary_sum(volume.data, across, along))
+    return torch.hypot(real, _imaginary_sum(volume.data, across, along), out=real)
 
 
 def _anywhere(shape: tuple[int, int, int], rng: torch.Generator) -> list[int]:
@@ -157,7 +158,10 @@ def _wave_factors(
 def _real_sum(data: Image3, across: Tensor, along: Tensor) -> Image3:
     left = torch.cat([across.real, -across.imag]).float()
     right = torch.cat([along.real, along.imag]).float()
-    return torch.addmm(data.reshape(-1, data.shape[2]), left.T, right).reshape(data.shape)
+    real = empty(data.shape, data.device)
+    rows = data.reshape(-1, data.shape[2])
+    torch.addmm(rows, left.T, right, out=real.view(rows.shape))
+    return real
 
 
 def _imaginary_sum(data: Image3, across: Tensor, along: Tensor) -> Image3:

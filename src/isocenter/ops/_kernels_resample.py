@@ -31,16 +31,32 @@ def _clamped(data: Array, x: float, y: float, z: float) -> float:
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _crossings(start: float, step: float, last: float, n: int) -> tuple[float, float]:
+    """Where ``start + k * step`` crosses 0 and ``last``, in order, near 0 to ``n``."""
+    first, end = -start / step, (last - start) / step
+    if step < 0.0:
+        first, end = end, first
+    return min(max(first, -4.0), n + 4.0), min(max(end, -4.0), n + 4.0)
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _within(start: float, step: float, last: int, low: int, high: int) -> tuple[int, int]:
     """The part of ``low <= k < high`` where ``0 <= start + k * step < last``, or less."""
     if step == 0.0:
         return (low, high) if 0.0 <= start < last else (low, low)
-    first, end = -start / step, (last - start) / step
-    if step < 0.0:
-        first, end = end, first
+    first, end = _crossings(start, step, last, high)
     # A step of margin on either side: rounding must never let a position out.
-    begin = max(low, math.ceil(min(max(first, -2.0), high + 2.0)) + 1)
-    finish = min(high, math.floor(max(min(end, high + 2.0), -2.0)) - 1)
+    begin, finish = max(low, math.ceil(first) + 1), min(high, math.floor(end) - 1)
+    return (begin, finish) if begin < finish else (low, low)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _near(start: float, step: float, n: int, low: int, high: int) -> tuple[int, int]:
+    """The part of ``low <= k < high`` that may lie within half a voxel of ``n`` voxels."""
+    if step == 0.0:
+        return (low, high) if -0.5 <= start < n - 0.5 else (low, low)
+    first, end = _crossings(start + 0.5, step, n, high)
+    begin, finish = max(low, math.floor(first) - 1), min(high, math.ceil(end) + 2)
     return (begin, finish) if begin < finish else (low, low)
 
 
@@ -123,6 +139,15 @@ def trilinear(
             low, high = _within(place[1], step[1], n_y - 1, low, high)
             low, high = _within(place[2], step[2], n_z - 1, low, high)
             row = out[i, j]
-            _border(data, row, place, step, fill, clamp, 0, low)
-            _interior(flat, n_y, n_z, row, place, step, low, high)
-            _border(data, row, place, step, fill, clamp, high, n_k)
+            first, last = 0, n_k
+            if not clamp:
+                row[:] = fill
+                first, last = _near(place[0], step[0], n_x, first, last)
+                first, last = _near(place[1], step[1], n_y, first, last)
+                first, last = _near(place[2], step[2], n_z, first, last)
+            if low < high:
+                _border(data, row, place, step, fill, clamp, first, low)
+                _interior(flat, n_y, n_z, row, place, step, low, high)
+                _border(data, row, place, step, fill, clamp, high, last)
+            else:
+                _border(data, row, place, step, fill, clamp, first, last)

@@ -8,6 +8,7 @@ from jaxtyping import Complex128, Float, Float64
 from torch import Tensor
 
 from isocenter.data.shapes import Image3
+from isocenter.ops._memory import empty
 from isocenter.ops.fourier import apply_along
 
 __all__ = ["State", "acquire", "real_fourier_basis"]
@@ -16,6 +17,8 @@ BLOCK_VOXELS = 1 << 22
 """States are made and acquired in blocks of about this size: small enough that states never
 pile up, large enough that threads seldom wait for each other on a busy machine."""
 
+Analysis = tuple[int, list[Tensor]]
+"""First row, and the rows that give the real (and the imaginary) coefficients."""
 Block = Callable[[int, slice], Image3]
 
 
@@ -50,19 +53,32 @@ def acquire(
     basis = real_fourier_basis(shape[axis])
     analyses = [_analysis(state.weights, basis, magnitude, device) for state in states]
     synthesis = basis.to(device, torch.float32)
-    result = torch.empty(shape, device=device)
+    result = empty(shape, device)
     for start in range(0, shape[across], thickness):
         part = slice(start, min(start + thickness, shape[across]))
         target = result.narrow(across, start, part.stop - start)
-        coefficients = [torch.zeros_like(target) for _ in range(2 if magnitude else 1)]
-        for state, (first, matrices) in zip(states, analyses, strict=True):
-            if matrices[0].numel():
-                block = state.block(across, part)
-                for total, matrix in zip(coefficients, matrices, strict=True):
-                    _add_along(matrix, block, axis, total, first)
+        coefficients = _coefficients(states, analyses, across, part, axis)
         images = [apply_along(synthesis, total, axis) for total in coefficients]
-        target.copy_(torch.hypot(*images) if magnitude else images[0])
+        if magnitude:
+            torch.hypot(*images, out=target)
+        else:
+            target.copy_(images[0])
     return result
+
+
+def _coefficients(
+    states: Sequence[State], analyses: Sequence[Analysis], across: int, part: slice, axis: int
+) -> list[Tensor]:
+    """What all lines of a block measured, in the real Fourier basis."""
+    totals: list[Tensor] = []
+    for state, (first, matrices) in zip(states, analyses, strict=True):
+        if matrices[0].numel() == 0:
+            continue
+        block = state.block(across, part)
+        totals = totals or [empty(block.shape, block.device).zero_() for _ in matrices]
+        for total, matrix in zip(totals, matrices, strict=True):
+            _add_along(matrix, block, axis, total, first)
+    return totals
 
 
 def real_fourier_basis(n: int) -> Float64[Tensor, "n n"]:
@@ -81,7 +97,7 @@ def _analysis(
     basis: Float64[Tensor, "n n"],
     magnitude: bool,
     device: torch.device,
-) -> tuple[int, list[Float[Tensor, "rows n"]]]:
+) -> Analysis:
     """The basis' coefficients of ``F^H diag(weights) F x``: first row, real (and imaginary).
 
     A run of lines needs a run of rows, since the basis is sorted by frequency.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from isocenter.data.shapes import Image3
 from isocenter.ops._kernels_blur import blur_planes
+from isocenter.ops._memory import empty
 from isocenter.ops._threads import in_threads
 from isocenter.ops.fourier import apply_along
 
@@ -51,7 +52,7 @@ def gaussian_blur(data: Image3, sigma: Sequence[float]) -> Image3:
     """
     if data.is_cuda:
         return gaussian_blur_torch(data, sigma)
-    source, out = data.contiguous().numpy(), torch.empty(data.shape)
+    source, out = data.contiguous().numpy(), empty(data.shape, data.device)
     halves = [_one_side(width) for width in sigma]
     target = out.numpy()
     in_threads(lambda start, stop: blur_planes(source, *halves, target, start, stop), len(out))

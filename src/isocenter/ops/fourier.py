@@ -9,7 +9,12 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from isocenter.ops._memory import empty
+
 __all__ = ["apply_along", "fft", "ifft", "line_operator"]
+
+ROWS = 4096
+"""Rows multiplied at once: the library loses a quarter of its speed on very tall factors."""
 
 
 def fft(image: Tensor, axes: Sequence[int]) -> Tensor:
@@ -46,17 +51,27 @@ def line_operator(weights: Complex[Tensor, " n"]) -> Complex[Tensor, "n n"]:
 
 
 def apply_along(
-    matrix: Float[Tensor, "m n"], data: Float[Tensor, "x y z"], axis: int
-) -> Float[Tensor, "..."]:
-    """``matrix @ data`` along one axis of a block of an image.
+    matrix: Float[Tensor, "n n"],
+    data: Float[Tensor, "x y z"],
+    axis: int,
+    out: Float[Tensor, "x y z"] | None = None,
+) -> Float[Tensor, "x y z"]:
+    """``matrix @ data`` along one axis of an image or of a block of one.
 
     Args:
-        matrix: Real operator, same type and device as ``data``.
+        matrix: Real square operator, same type and device as ``data``.
         data: Contiguous block (x, y, z).
-        axis: 0, 1 or 2; its length becomes m.
+        axis: 0, 1 or 2.
+        out: Contiguous; written and returned. Made when not given.
     """
-    if axis == 2:
-        return data @ matrix.T
-    if axis == 1:
-        return torch.matmul(matrix, data)
-    return (matrix @ data.reshape(data.shape[0], -1)).reshape(-1, *data.shape[1:])
+    out = empty(data.shape, data.device) if out is None else out
+    n = data.shape[axis]
+    if axis == 0:
+        torch.mm(matrix, data.view(n, -1), out=out.view(n, -1))
+    elif axis == 1:
+        torch.matmul(matrix, data, out=out)
+    else:
+        rows, results = data.view(-1, n).split(ROWS), out.view(-1, n).split(ROWS)
+        for row, result in zip(rows, results, strict=True):
+            torch.mm(row, matrix.T, out=result)
+    return out
