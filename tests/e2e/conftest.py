@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,31 +37,24 @@ Command = Callable[..., Ended]
 
 
 def run_python(*words: object, cwd: Path, timeout: float = 100) -> Ended:
-    """Run this Python and measure it: ``wait4`` counts this child alone."""
-    import tempfile
-    import time
-
-    start = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        command = [sys.executable, *map(os.fspath, map(_word, words))]
-        process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=err)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.monotonic() - start
-        assert wall < timeout
-        texts = [_text(file) for file in (out, err)]
-    cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
-    return Ended(process.returncode, texts[0], texts[1], cpu, wall, peak)
+    """Run this Python and measure it."""
+    with tempfile.NamedTemporaryFile("r") as measured:
+        command = [sys.executable, "-c", MEASURE, measured.name, sys.executable, *map(str, words)]
+        run = subprocess.run(command, cwd=cwd, capture_output=True, timeout=timeout)
+        cpu, wall, peak = map(float, measured.read().split())
+    return Ended(run.returncode, run.stdout.decode(), run.stderr.decode(), cpu, wall, int(peak))
 
 
-def _word(word: object) -> str:
-    return os.fspath(word) if isinstance(word, Path) else str(word)
-
-
-def _text(file: object) -> str:
-    file.seek(0)  # type: ignore[attr-defined]
-    content: bytes = file.read()  # type: ignore[attr-defined]
-    return content.decode()
+MEASURE = """
+import os, subprocess, sys, time
+start = time.monotonic()
+process = subprocess.Popen(sys.argv[2:])
+_, status, used = os.wait4(process.pid, 0)
+with open(sys.argv[1], "w") as file:
+    print(used.ru_utime + used.ru_stime, time.monotonic() - start, used.ru_maxrss * 1024, file=file)
+os._exit(os.waitstatus_to_exitcode(status))
+"""
+"""A small process between us and the command: a child's peak starts from its parent's."""
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 from isocenter.cli._options import Options
 from isocenter.data.io import Loaded, Selection, count_volumes, load
 from isocenter.data.scores import QualityReport, ScanFacts, Score
-from isocenter.errors import BadVolume, InputError, IsocenterError
+from isocenter.errors import BadVolume, InputError, IsocenterError, NeedsChoice
 from isocenter.reports.series import Series, VolumeResult, median_volume, volume_result
 
 __all__ = ["assess_volumes", "facts"]
@@ -25,9 +25,16 @@ def assess_volumes(scan: Path, options: Options) -> tuple[QualityReport, Series 
     Raises:
         InputError: The scan cannot be used; raised before torch is imported.
     """
-    n_volumes = 1 if options.volume is not None else _count(scan)
-    if n_volumes == 1:
+    try:
         return _assess(scan, options, options.volume), None
+    except NeedsChoice:
+        n_volumes = 1 if options.volume is not None else _count(scan)
+        if n_volumes == 1:  # it asks for a series, which is not ours to choose
+            raise
+    return _assess_each(scan, options, n_volumes)
+
+
+def _assess_each(scan: Path, options: Options, n_volumes: int) -> tuple[QualityReport, Series]:
     start = time.monotonic()
     volumes = [_volume(scan, options, index) for index in range(n_volumes)]
     described = median_volume(volumes)
@@ -41,14 +48,16 @@ def assess_volumes(scan: Path, options: Options) -> tuple[QualityReport, Series 
 
 def facts(scan: Path, options: Options) -> ScanFacts:
     """What a scan's file says of itself."""
-    first = 0 if options.volume is None and _count(scan) > 1 else options.volume
-    said = _load(scan, options, first).facts
+    try:
+        said = _load(scan, options, options.volume).facts
+    except NeedsChoice:
+        said = _load(scan, options, 0).facts
     return replace(said, contrast=options.contrast or said.contrast)
 
 
 def _count(scan: Path) -> int:
     with _at_the_door():
-        return 1 if scan.is_dir() else count_volumes(scan)
+        return count_volumes(scan)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from isocenter import registry
-from isocenter.errors import ResourceError, UnknownName, UsageError
+from isocenter.errors import IsocenterError, ResourceError, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from isocenter.data.volume import Volume
@@ -48,9 +48,14 @@ def distort(
     """
     _check(artifact, preset, level, seed)
     _check_place(source, to)
+    from isocenter.cli._lines import complain
     from isocenter.data.io import Selection, load
 
-    loaded = load(source, Selection(volume=volume, series=series))
+    try:
+        loaded = load(source, Selection(volume=volume, series=series))
+    except IsocenterError as error:
+        complain(source, str(error))
+        return error.exit_code
     from isocenter.data.io import to_volume
 
     made = distorted(to_volume(loaded), artifact, level, seed=seed, preset=preset)
