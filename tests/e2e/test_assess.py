@@ -174,9 +174,9 @@ def test_one_scan_in_many_forms_has_one_score(
     nibabel.save(big, tmp_path / "c_big.nii")
     turned = image.as_reoriented([[1, 1], [0, -1], [2, -1]])
     nibabel.save(turned, tmp_path / "d_turned.nii")
-    sloped = nibabel.Nifti1Image(image.get_fdata(), image.affine)
-    sloped.set_data_dtype(np.int16)
-    sloped.header.set_slope_inter(0.5, -3)  # stored are other numbers for the same brightness
+    stored = np.asarray(image.dataobj) * 2 + 6  # other numbers for the same brightness
+    sloped = nibabel.Nifti1Image(stored.astype(np.int16), image.affine)
+    sloped.header.set_slope_inter(0.5, -3)
     nibabel.save(sloped, tmp_path / "e_slope.nii")
     assert command("assess", ".", "--no-report").code == 0
     names = ("a_gz", "b_plain", "c_big", "d_turned", "e_slope")

@@ -25,8 +25,9 @@ class Options:
     max_voxels: int = 512**3
     page: bool = True
     """Write the page as well as the document."""
-    threads: int | None = None
-    """Threads of the network in each process; ``None`` leaves the choice to it."""
+    threads: int = 1
+    """Threads of the network in each process.  More hardly help so small a network, hurt on a
+    busy machine, and would let the last digits depend on the number of cores."""
 
 
 @dataclass(frozen=True)

@@ -92,12 +92,11 @@ def _load(scan: Path, options: Options, volume: int | None) -> Loaded:
 
 def _assess(scan: Path, options: Options, volume: int | None) -> QualityReport:
     loaded = _load(scan, options, volume)  # refuses a bad file; torch comes after this line
+    import torch
+
     from isocenter.assessors import assess
     from isocenter.data.io import to_volume
 
-    if options.threads is not None:
-        import torch
-
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads)
     made = to_volume(loaded, contrast=options.contrast)
     return assess(made, model=options.model, device=options.device)
