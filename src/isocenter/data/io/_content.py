@@ -18,6 +18,8 @@ Image = npt.NDArray[np.float32]
 
 NOTICED_NEGATIVE = 0.01
 """Share of voxels below zero that a magnitude image does not have."""
+WRAPPED_BELOW = -16384
+"""A wrapped uint16 reaches down to -32768; phase and CT do not come near."""
 FLAT_PAIRS = 0.7
 """Share of equal neighbours above which an image has no noise."""
 MANY_LABELS = 512
@@ -78,10 +80,8 @@ def _negative(data: Image, dtype: str | None) -> list[str]:
     share = float((data[:, ::STRIDE, ::STRIDE] < 0).mean())
     if share < NOTICED_NEGATIVE:
         return []
-    wrapped = dtype is not None and dtype.endswith("int16") and not dtype.startswith("u")
-    cause = (
-        "uint16 stored as int16, or not a magnitude image" if wrapped else "not a magnitude image"
-    )
+    wrapped = dtype == "int16" and float(data.min()) < WRAPPED_BELOW
+    cause = "uint16 stored as int16?" if wrapped else "not a magnitude image"
     return [f"{100 * share:.0f} % of the voxels are negative: {cause}"]
 
 

@@ -60,6 +60,10 @@ def enter(path: Path) -> Entrance:
     if compressed:
         with ByteStream(path) as stream:
             start = stream.read(HEAD)
+            if stream.is_cut:
+                raise BadVolume(
+                    f"compressed data ends early (after {len(start)} bytes): fetch it again"
+                )
         _refuse_stand_in(start, len(start))
     return Entrance(path, start, compressed, size)
 

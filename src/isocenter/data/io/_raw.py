@@ -10,13 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from isocenter.data.io._loaded import Selection
-from isocenter.data.io._stream import ByteStream, readable_size
+from isocenter.data.io._stream import LARGEST_EXPANSION, ByteStream, is_compressed
 from isocenter.errors import BadVolume, NeedsChoice
 
-__all__ = ["Layout", "Stored", "chosen_volume", "read_stored", "readable", "refuse_too_large"]
+__all__ = [
+    "Layout",
+    "Stored",
+    "chosen_volume",
+    "read_stored",
+    "refuse_impossible",
+    "refuse_too_large",
+]
 
 BELIEVABLE_EXPANSION = 300
 """Scans shrink 1.5 to 30 times, label maps up to 300; more is a bomb or empty."""
+ABSURD = 100
+"""A file this many times too short was never cut: its header is wrong."""
 HARMLESS = 64 << 20
 """Voxels times 4 bytes below which even a bomb costs little."""
 
@@ -60,10 +69,11 @@ def read_stored(path: Path, layout: Layout, selection: Selection) -> Stored:
         NeedsChoice: Several volumes and none chosen.
         BadVolume: Too large, too short, damaged.
     """
+    refuse_impossible(path, layout)
+    refuse_too_large(layout.shape, selection.max_voxels)
+    refuse_bomb(path, layout)
     index = chosen_volume(layout.n_volumes, selection.volume)
     with ByteStream(path) as stream:
-        _refuse_impossible(path, layout, stream.compressed, selection.max_voxels)
-        refuse_too_large(layout.shape, selection.max_voxels)
         before = layout.offset + index * layout.volume_bytes
         _demand(stream.skip(before), before, stream, layout)
         raw = np.empty(layout.shape, layout.dtype, order="F")
@@ -99,34 +109,46 @@ def refuse_too_large(shape: tuple[int, ...], max_voxels: int) -> None:
         )
 
 
-def readable(n_bytes: int) -> str:
+def _readable(n_bytes: int) -> str:
     """Bytes for people: ``41 kB``, ``2.3 EB``."""
     size, units = float(n_bytes), ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"]
     while size >= 1000 and len(units) > 1:
         size, units = size / 1000, units[1:]
+    if size >= 1000:
+        return "over 1000 EB"
     return (
         f"{size:.0f} {units[0]}" if size >= 10 or units[0] == "bytes" else f"{size:.1f} {units[0]}"
     )
 
 
-def _refuse_impossible(path: Path, layout: Layout, compressed: bool, max_voxels: int) -> None:
-    size = path.stat().st_size
-    if layout.end <= readable_size(path, compressed):
-        if compressed and _is_bomb(layout, size):
-            raise BadVolume(f"{_asks(layout.end, size)}: too little for a scan")
+def refuse_impossible(path: Path, layout: Layout) -> None:
+    """Refuse a header that asks more than the file can hold, by its size alone.
+
+    Raises:
+        BadVolume: It does.
+    """
+    compressed, size = is_compressed(path), path.stat().st_size
+    if layout.end <= size * (LARGEST_EXPANSION if compressed else 1):
         return
-    if compressed or prod(layout.shape) > max_voxels:
+    if compressed or layout.end > ABSURD * size:
         raise BadVolume(f"{_asks(layout.end, size)}: fetch it again")
     raise BadVolume(f"data ends early (got {size:,} of {layout.end:,} bytes): fetch it again")
 
 
-def _is_bomb(layout: Layout, size: int) -> bool:
+def refuse_bomb(path: Path, layout: Layout) -> None:
+    """Refuse a compressed file that would grow as no scan does.
+
+    Raises:
+        BadVolume: It would.
+    """
+    size = path.stat().st_size
     floats = 4 * prod(layout.shape) * layout.n_volumes
-    return floats > HARMLESS and layout.end > BELIEVABLE_EXPANSION * size
+    if is_compressed(path) and floats > HARMLESS and layout.end > BELIEVABLE_EXPANSION * size:
+        raise BadVolume(f"{_asks(layout.end, size)}: too little for a scan")
 
 
 def _asks(claimed: int, size: int) -> str:
-    return f"header asks {readable(claimed)}; file has {readable(size)}"
+    return f"header asks {_readable(claimed)}; file has {_readable(size)}"
 
 
 def _demand(got: int, wanted: int, stream: ByteStream, layout: Layout) -> None:

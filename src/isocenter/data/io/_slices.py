@@ -13,8 +13,12 @@ SAMPLES = 64
 """Pixels looked at along each side of a slice."""
 SKIP_CLOSER = 0.8
 """Share of the step to the next slice below which the step over it counts as shorter."""
-JUMP = 2.0
-"""A step this many times the larger of its neighbours is a gap."""
+JUMP = 1.75
+"""A step this many times the larger of its neighbours is a gap.
+
+Intact scans stay below 1.6; three missing 1 mm slices of a head exceed it three times in four,
+a single one hardly ever.
+"""
 
 
 def odd_slices(data: Image, axis: int) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from isocenter.errors import BadVolume
 
-__all__ = ["GZIP_MAGIC", "LARGEST_EXPANSION", "ByteStream", "readable_size"]
+__all__ = ["GZIP_MAGIC", "LARGEST_EXPANSION", "ByteStream", "is_compressed"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 LARGEST_EXPANSION = 1040
@@ -106,6 +106,11 @@ class ByteStream:
         return self._digest.hexdigest()
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the file ended within its compressed part."""
+        return self._within_member and self._at_disk_end
+
+    @property
     def _within_member(self) -> bool:
         return self._member is not None and not self._member.eof
 
@@ -166,10 +171,14 @@ class ByteStream:
         return piece
 
 
-def readable_size(path: Path, compressed: bool) -> int:
-    """The most bytes that the stream of a file can hold."""
-    size = path.stat().st_size
-    return size * LARGEST_EXPANSION if compressed else size
+def is_compressed(path: Path) -> bool:
+    """Whether the content is gzip, whatever the name.
+
+    Raises:
+        BadVolume: The file cannot be read.
+    """
+    with ByteStream(path) as stream:
+        return stream.compressed
 
 
 def _new_member() -> _Decompressor:

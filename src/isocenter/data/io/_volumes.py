@@ -58,13 +58,14 @@ def to_volume(loaded: Loaded, *, contrast: str | None = None) -> Volume:
         contrast: Overrides what the file says.
     """
     axes = to_ras(loaded.affine)
-    data = torch.from_numpy(np.ascontiguousarray(loaded.data.T)).permute(2, 1, 0)
-    data = data.permute([axis for axis, _ in axes])
-    backwards = [new for new, (_, flipped) in enumerate(axes) if flipped]
+    flips = tuple(slice(None, None, -1 if backwards else 1) for _, backwards in axes)
+    moved = loaded.data.transpose([axis for axis, _ in axes])[flips]
     affine = reoriented(loaded.affine, loaded.data.shape, axes)
     step = Step("read", plain_facts(loaded.facts))
     said = contrast or loaded.facts.contrast
-    return Volume(data.flip(backwards).contiguous(), affine, said, (step,))
+    # One copy for transposition and flips; torch would need two.
+    data = torch.from_numpy(np.ascontiguousarray(moved))
+    return Volume(data, affine, said, (step,))
 
 
 def plain_facts(facts: ScanFacts) -> dict[str, JSON]:

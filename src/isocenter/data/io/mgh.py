@@ -19,7 +19,7 @@ from isocenter.data.io._geometry import (
 )
 from isocenter.data.io._loaded import Loaded, Selection
 from isocenter.data.io._names import contrast_of
-from isocenter.data.io._raw import Layout, read_stored
+from isocenter.data.io._raw import Layout, read_stored, refuse_bomb, refuse_impossible
 from isocenter.data.io._values import scaled
 from isocenter.data.scores import ScanFacts
 from isocenter.errors import BadVolume
@@ -61,7 +61,10 @@ def count_volumes(path: Path) -> int:
     Raises:
         BadVolume: The header makes no sense.
     """
-    return _layout(_parse(_head(path))).n_volumes
+    layout = _layout(_parse(_head(path)))
+    refuse_impossible(path, layout)
+    refuse_bomb(path, layout)
+    return layout.n_volumes
 
 
 def load(path: Path, selection: Selection) -> Loaded:

@@ -120,8 +120,7 @@ def _opened(entrance: Entrance, selection: Selection) -> Iterator[tuple[Any, str
             else:
                 raise BadVolume("not a MINC file: its first bytes are something else")
     except _DAMAGE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise BadVolume(f"MINC file does not decode ({reason}): export it again") from error
+        raise BadVolume("MINC file is damaged or cut short: export it again") from error
 
 
 def _netcdf(entrance: Entrance, selection: Selection) -> tuple[Any, str, str]:

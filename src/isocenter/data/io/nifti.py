@@ -18,7 +18,7 @@ from isocenter.data.io._loaded import Loaded, Selection
 from isocenter.data.io._names import contrast_of
 from isocenter.data.io._nifti_affine import affine_of
 from isocenter.data.io._nifti_header import Header, dimensions, parse_header
-from isocenter.data.io._raw import Layout, read_stored
+from isocenter.data.io._raw import Layout, read_stored, refuse_bomb, refuse_impossible
 from isocenter.data.io._values import scaled
 from isocenter.data.scores import ScanFacts
 from isocenter.errors import BadVolume
@@ -74,7 +74,10 @@ def count_volumes(path: Path) -> int:
     Raises:
         BadVolume: The header makes no sense.
     """
-    return _open(path).layout.n_volumes
+    opened = _open(path)
+    refuse_impossible(opened.image, opened.layout)
+    refuse_bomb(opened.image, opened.layout)
+    return opened.layout.n_volumes
 
 
 def load(path: Path, selection: Selection) -> Loaded:
