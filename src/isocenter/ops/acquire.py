@@ -9,13 +9,16 @@ from torch import Tensor
 
 from isocenter.data.shapes import Image3
 from isocenter.ops._memory import empty
-from isocenter.ops.fourier import apply_along
+from isocenter.ops.fourier import ROWS, apply_along
 
 __all__ = ["State", "acquire", "real_fourier_basis"]
 
 BLOCK_VOXELS = 1 << 22
 """States are made and acquired in blocks of about this size: small enough that states never
 pile up, large enough that threads seldom wait for each other on a busy machine."""
+
+FEW_STATES = 2
+"""Up to this many, a whole matrix per state is less work than coefficients in a common basis."""
 
 Analysis = tuple[int, list[Tensor]]
 """First row, and the rows that give the real (and the imaginary) coefficients."""
@@ -50,35 +53,44 @@ def acquire(
     across = 1 if axis == 0 else 0
     thickness = max(1, BLOCK_VOXELS * shape[across] // (shape[0] * shape[1] * shape[2]))
     device = states[0].block(across, slice(0, 1)).device
-    basis = real_fourier_basis(shape[axis])
+    few = len(states) <= FEW_STATES
+    basis = torch.eye(shape[axis]).double() if few else real_fourier_basis(shape[axis])
     analyses = [_analysis(state.weights, basis, magnitude, device) for state in states]
-    synthesis = basis.to(device, torch.float32)
+    synthesis = None if few else basis.to(device, torch.float32)
     result = empty(shape, device)
     for start in range(0, shape[across], thickness):
         part = slice(start, min(start + thickness, shape[across]))
         target = result.narrow(across, start, part.stop - start)
-        coefficients = _coefficients(states, analyses, across, part, axis)
-        images = [apply_along(synthesis, total, axis) for total in coefficients]
+        in_place = few and not magnitude and target.is_contiguous()
+        totals = [
+            (target if in_place else empty(target.shape, device)).zero_()
+            for _ in range(2 if magnitude else 1)
+        ]
+        _add_coefficients(totals, states, analyses, across, part, axis)
+        if synthesis is not None:
+            totals = [apply_along(synthesis, total, axis) for total in totals]
         if magnitude:
-            torch.hypot(*images, out=target)
-        else:
-            target.copy_(images[0])
+            torch.hypot(*totals, out=target)
+        elif not in_place:
+            target.copy_(totals[0])
     return result
 
 
-def _coefficients(
-    states: Sequence[State], analyses: Sequence[Analysis], across: int, part: slice, axis: int
-) -> list[Tensor]:
-    """What all lines of a block measured, in the real Fourier basis."""
-    totals: list[Tensor] = []
+def _add_coefficients(
+    totals: Sequence[Tensor],
+    states: Sequence[State],
+    analyses: Sequence[Analysis],
+    across: int,
+    part: slice,
+    axis: int,
+) -> None:
+    """Add to ``totals`` what all lines of a block measured."""
     for state, (first, matrices) in zip(states, analyses, strict=True):
         if matrices[0].numel() == 0:
             continue
         block = state.block(across, part)
-        totals = totals or [empty(block.shape, block.device).zero_() for _ in matrices]
         for total, matrix in zip(totals, matrices, strict=True):
             _add_along(matrix, block, axis, total, first)
-    return totals
 
 
 def real_fourier_basis(n: int) -> Float64[Tensor, "n n"]:
@@ -121,9 +133,10 @@ def _add_along(
     target = total.narrow(axis, first, len(matrix))
     n = block.shape[axis]
     if axis == 0:
-        target.view(len(matrix), -1).addmm_(matrix, block.reshape(n, -1))
+        target.view(len(matrix), -1).addmm_(matrix, block.view(n, -1))
     elif axis == 1:
         target.baddbmm_(matrix.expand(len(block), -1, -1), block)
     else:
         flat = total.view(-1, n)[:, first : first + len(matrix)]
-        flat.addmm_(block.reshape(-1, n), matrix.T)
+        for part, rows in zip(flat.split(ROWS), block.view(-1, n).split(ROWS), strict=True):
+            part.addmm_(rows, matrix.T)
