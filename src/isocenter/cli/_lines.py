@@ -77,8 +77,8 @@ def _finding(finding: Finding) -> str:
 
 
 def _series(series: Series) -> str:
-    told = f"{len(series.volumes)} in the file; above is the median one, volume {series.described}"
     lowest = series.lowest
     if lowest is None or lowest.quality.value is None:
-        return told
+        return f"{len(series.volumes)} in the file, none has a score; this is volume 0"
+    told = f"{len(series.volumes)} in the file; this is the median one, volume {series.described}"
     return f"{told}; lowest quality {lowest.quality.value:.0f} in volume {lowest.index}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,7 @@ def assess(
     volume: int | None = None,
     series: str | None = None,
     contrast: str | None = None,
-    voxel_size: tuple[float, float, float] | None = None,
+    voxel_size: str | None = None,
     max_voxels: int = 512**3,
     quiet: bool = False,
 ) -> int:
@@ -45,7 +46,7 @@ def assess(
         volume: Of a 4-D file, take only this volume, counted from 0.
         series: Of a DICOM folder with several series, take this one: its number or UID.
         contrast: Contrast of the scans (T1w, T2w, FLAIR, PDw), when the file does not say.
-        voxel_size: Voxel size in mm along the three stored axes, when the file does not say.
+        voxel_size: Voxel size in mm along the stored axes, as X,Y,Z, when the file does not say.
         max_voxels: Refuse scans with more voxels than this.
         quiet: Print nothing but errors.
     """
@@ -62,7 +63,7 @@ def assess(
             volume=volume,
             series=series,
             contrast=contrast,
-            voxel_size=voxel_size,
+            voxel_size=_voxel_size(voxel_size),
             max_voxels=max_voxels,
             page=page,
         ),
@@ -88,6 +89,19 @@ def _check(
         raise UsageError(f"--max-voxels is {max_voxels}: give 1 or more")
     if model not in models.names() and not model.endswith(".safetensors"):
         raise UnknownName("model", model, models.names())
+
+
+def _voxel_size(given: str | None) -> tuple[float, float, float] | None:
+    """Three lengths from ``1,1,1.2``."""
+    if given is None:
+        return None
+    try:
+        x, y, z = map(float, given.split(","))
+    except ValueError:
+        raise UsageError(f"--voxel-size is {given!r}: give three lengths as 1,1,1.2") from None
+    if not all(0 < length < math.inf for length in (x, y, z)):
+        raise UsageError(f"--voxel-size is {given!r}: give three lengths above 0, in mm")
+    return x, y, z
 
 
 def _jobs(paths: tuple[Path, ...], options: Options) -> tuple[list[Job], int]:

@@ -9,25 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from isocenter.registry import readers
 
 __all__ = ["Found", "find_scans", "subject_of"]
 
-ENDINGS = (
-    ".nii",
-    ".nii.gz",
-    ".hdr",
-    ".hdr.gz",
-    ".img",
-    ".img.gz",
-    ".mgh",
-    ".mgh.gz",
-    ".mgz",
-    ".mnc",
-    ".mnc.gz",
-)
-"""Endings of files that a folder search takes for a scan; DICOM is known by its content."""
-DICOM_ENDINGS = (".dcm", ".ima")
+DICOM = "dicom"
+"""The reader whose files make one scan together."""
 PREAMBLE, MAGIC = 128, b"DICM"
 PAIRS = {".img": ".hdr", ".img.gz": ".hdr.gz"}
 
@@ -68,7 +58,7 @@ def subject_of(path: Path) -> str:
     'sub-01_T1w'
     """
     name = path.name or path.resolve().name
-    ending = _ending(name, (*ENDINGS, *DICOM_ENDINGS))
+    ending = _ending(name, (*_endings(), *_dicom_endings()))
     return name[: -len(ending)] if ending and len(ending) < len(name) else name
 
 
@@ -78,20 +68,20 @@ def _search(folder: Path) -> Iterator[Path]:
         names = sorted(name for name in files if not name.startswith("."))
         here, known = Path(place), frozenset(names)
         yield from (here / name for name in names if _is_image(name, known))
-        if any(_is_dicom(here / name) for name in names if not _ending(name, ENDINGS)):
+        if any(_is_dicom(here / name) for name in names if not _ending(name, _endings())):
             yield here
 
 
 def _is_image(name: str, names: frozenset[str]) -> bool:
     """Whether ``name`` is a scan of its own, and not the second half of a pair."""
-    ending = _ending(name, ENDINGS)
+    ending = _ending(name, _endings())
     if ending not in PAIRS:
         return bool(ending)
     return name[: -len(ending)] + PAIRS[ending] not in names
 
 
 def _is_dicom(path: Path) -> bool:
-    if path.suffix.lower() in DICOM_ENDINGS:
+    if path.suffix.lower() in _dicom_endings():
         return True
     if not path.is_file():  # a pipe would wait for ever
         return False
@@ -100,6 +90,18 @@ def _is_dicom(path: Path) -> bool:
             return file.read(PREAMBLE + len(MAGIC))[PREAMBLE:] == MAGIC
     except OSError:
         return False
+
+
+@cache
+def _endings() -> tuple[str, ...]:
+    """Endings of files that are a scan each; DICOM is known by its content too."""
+    others = [readers.get(name) for name in readers.names() if name != DICOM]
+    return tuple(ending for reader in others for ending in reader.ENDINGS)
+
+
+@cache
+def _dicom_endings() -> tuple[str, ...]:
+    return tuple(readers.get(DICOM).ENDINGS)
 
 
 def _ending(name: str, endings: Iterable[str]) -> str:

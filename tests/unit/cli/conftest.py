@@ -45,13 +45,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_assessing, "assess_volumes", assessed)
-    monkeypatch.setattr("isocenter.registry.Registry.names", names)
     return lambda *words: _app.run([str(word) for word in words])
-
-
-def names(registry: object) -> tuple[str, ...]:
-    kind = getattr(registry, "kind", "")
-    return ("hsfnet",) if kind == "model" else ("motion", "noise")
 
 
 @pytest.fixture

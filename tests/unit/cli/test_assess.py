@@ -249,6 +249,8 @@ def test_odd_names_break_neither_lines_nor_documents(
         (["assess", "a.nii", "--workers", "0"], "--workers"),
         (["assess", "a.nii", "--fail-below", "140"], "from 0 to 100"),
         (["assess", "a.nii", "--volume", "-1"], "counted from 0"),
+        (["assess", "a.nii", "--voxel-size", "1,1"], "three lengths"),
+        (["assess", "a.nii", "--voxel-size", "1,1,nan"], "above 0"),
         (["distort", "a.nii", "b.nii", "--artifact", "moton", "--level", "1"], "'motion'"),
         (["list", "artifact"], 'Did you mean "artifacts"'),
     ],
