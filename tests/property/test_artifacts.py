@@ -109,7 +109,7 @@ def test_threads_change_nothing_but_rounding(preset: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted({name for preset, name in PAIRS if preset == "physical"}))
 def test_severity_rises_with_the_level(name: str) -> None:
-    volume = head_phantom((24, 27, 22), 6.0)
+    volume = head_phantom((32, 36, 30), 3.0)
     means = [
         sum(distance(volume, damage(volume, "physical", name, level, seed)) for seed in range(8))
         for level in range(5)

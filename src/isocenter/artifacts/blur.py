@@ -15,6 +15,8 @@ __all__ = ["apply", "draw"]
 
 WIDTH = {1: (0.4, 0.6), 2: (0.8, 1.0), 3: (1.4, 1.8), 4: (2.5, 3.5)}
 """Standard deviation in mm, preset ``physical``."""
+THIN = 1.5
+"""An axis is blurred alone only when its voxels are at most this much longer than the shortest."""
 PUBLISHED_WIDTH = {1: (0.8, 0.9), 2: (1.2, 1.3), 3: (2.5, 2.6), 4: (5.0, 5.1)}
 """Standard deviation in voxels."""
 
@@ -24,7 +26,7 @@ def draw(
 ) -> dict[str, Any]:
     """Draw the width.
 
-    Preset ``physical``: one standard deviation in mm, on all axes or on one. Preset
+    Preset ``physical``: one standard deviation in mm, on all axes or on a fine one. Preset
     ``hsfnet-2025``: one per axis, in voxels, since the published code drops the affine.
 
     Args:
@@ -46,7 +48,10 @@ def draw(
     if preset == "hsfnet-2025":
         return base | {"width": uniforms(rng, 3, *PUBLISHED_WIDTH[level]), "unit": "voxel"}
     width = uniform(rng, *WIDTH[level])
-    blurred = axes if integer(rng, 0, 1) else [choice(rng, axes)]
+    finest = min(volume.spacing[axis] for axis in axes)
+    # Across thick slices the same millimetres would not show.
+    fine = [axis for axis in axes if volume.spacing[axis] <= THIN * finest]
+    blurred = axes if integer(rng, 0, 1) else [choice(rng, fine)]
     widths = [width if axis in blurred else 0.0 for axis in range(3)]
     return base | {"width": widths, "unit": "mm"}
 
