@@ -75,7 +75,8 @@ def predict_all(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
         if file.exists():
             continue
         scans = recipe.side(options.data, "train" if side == "known" else side)
-        jobs = [(options, side, part) for part in _deal(scans[:: SIDES[side][2]], options.processes)]
+        parts = _deal(scans[:: SIDES[side][2]], options.processes)
+        jobs = [(options, side, part) for part in parts]
         with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
             concatenate(pool.starmap(_predict, jobs)).save(file)
 
@@ -125,12 +126,16 @@ def _deal(scans: tuple[Source, ...], n: int) -> list[list[Source]]:
 
 
 def _trainer(recipe: AssessorRecipe, options: argparse.Namespace) -> Trainer:
+    scans = options.out / "scans"
+    scans.mkdir(exist_ok=True)
     examples = ExampleSet(
         recipe.side(options.data, "train"),
         recipe.preprocess,
         n_slabs=recipe.n_slabs,
         length=recipe.schedule.n_steps * recipe.schedule.batch,
         seed=recipe.seed,
+        repeats=recipe.repeats,
+        folder=scans,
     )
     net = build(recipe.config, seed=recipe.seed)
     return Trainer(net, examples, recipe.schedule, options.out, options.device)

@@ -180,7 +180,9 @@ def _subject(name: str) -> str:
 def _notes(volume: Volume, outside: str | None) -> tuple[str, ...]:
     notes = []
     if outside is not None:
-        notes.append(f"unlike the scans that the model knows ({outside}): do not trust the findings")
+        notes.append(
+            f"unlike the scans that the model knows ({outside}): do not trust the findings"
+        )
     if float((volume.data == 0).float().mean()) > 0.2:
         notes.append("background is exactly zero (defaced, stripped or masked scan)")
     return tuple(notes)

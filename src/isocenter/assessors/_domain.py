@@ -17,9 +17,7 @@ FEWEST_VALUES = 200
 """A magnitude image holds more distinct values than this inside the head; a label map does not."""
 
 
-def domain_of(
-    scan: Volume, head: Head, distance: float, calibration: Mapping[str, Any]
-) -> Domain:
+def domain_of(scan: Volume, head: Head, distance: float, calibration: Mapping[str, Any]) -> Domain:
     """Whether the scan is like the training data, by plain facts first, then by features.
 
     Args:

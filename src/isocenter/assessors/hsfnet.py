@@ -143,7 +143,7 @@ def shipped(device: str) -> Assessor:
 
 
 def _config(values: Mapping[str, Any]) -> Config:
-    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
         return Config(**plain)
     except TypeError as error:
@@ -189,7 +189,8 @@ def _quality(raw: float, calibration: Mapping[str, Any]) -> tuple[float, tuple[f
     edges, widths = fit["edges"], fit["half_widths"]
     width = widths[sum(target > edge for edge in edges)]
     low, value, high = (
-        100 * float(target_to_quality(torch.tensor(t))) for t in (target - width, target, target + width)
+        100 * float(target_to_quality(torch.tensor(t)))
+        for t in (target - width, target, target + width)
     )
     return value, (low, high)
 
@@ -233,4 +234,3 @@ def _strips(raw: Raw, severity: Tensor) -> tuple[Strip, ...]:
             values[index] = known[min(known, key=lambda i: abs(i - index))]
         strips.append(Strip(PLANES[axis], tuple(values)))
     return tuple(strips)
-

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from isocenter.errors import UsageError
+
 __all__ = ["BETTER", "RANGE", "UNIT", "psnr"]
 
 BETTER, RANGE, UNIT = "higher", (float("-inf"), float("inf")), "dB"
@@ -23,10 +25,10 @@ def psnr(
         (N,), dB; infinite for equal images.
 
     Raises:
-        ValueError: Shapes differ.
+        UsageError: Shapes differ.
     """
     if image.shape != reference.shape:
-        raise ValueError(
+        raise UsageError(
             f"image {tuple(image.shape)} and reference {tuple(reference.shape)} differ in shape"
         )
     squared = ((image - reference) ** 2).flatten(1)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from isocenter.errors import UsageError
+
 __all__ = ["BETTER", "RANGE", "UNIT", "ssim", "ssim_map"]
 
 BETTER, RANGE, UNIT = "higher", (-1.0, 1.0), None
@@ -32,12 +34,13 @@ def ssim(
         (N,), from -1 to 1; 1 for equal images; NaN where the mask is empty.
 
     Raises:
-        ValueError: Shapes differ, or a spatial axis is shorter than the window.
+        UsageError: Shapes differ, or a spatial axis is shorter than the window.
     """
     quality = ssim_map(image, reference, data_range=data_range)
     if mask is None:
-        inner = (..., *[slice(RADIUS, -RADIUS)] * (image.ndim - 2))
-        return quality[inner].flatten(1).mean(1)
+        for axis in range(2, image.ndim):
+            quality = quality.narrow(axis, RADIUS, quality.shape[axis] - 2 * RADIUS)
+        return quality.flatten(1).mean(1)
     weight = mask.expand(quality.shape).to(quality.dtype).flatten(1)
     return (quality.flatten(1) * weight).sum(1) / weight.sum(1)
 
@@ -45,11 +48,11 @@ def ssim(
 def ssim_map(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
     """Structural similarity at every pixel; edges are reflected.  Arguments as :func:`ssim`."""
     if image.shape != reference.shape:
-        raise ValueError(
+        raise UsageError(
             f"image {tuple(image.shape)} and reference {tuple(reference.shape)} differ in shape"
         )
     if min(image.shape[2:]) < 2 * RADIUS + 1:
-        raise ValueError(f"SSIM needs 11 pixels along every axis; got {tuple(image.shape[2:])}")
+        raise UsageError(f"SSIM needs 11 pixels along every axis; got {tuple(image.shape[2:])}")
     moments = torch.cat([image, reference, image**2, reference**2, image * reference], dim=1)
     x, y, xx, yy, xy = _gaussian(moments).chunk(5, dim=1)
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2

@@ -44,7 +44,9 @@ class Config:
 def build(config: Config, *, seed: int = 0) -> "HSFNet | SlabHSFNet":
     """The network of ``config`` with weights drawn from ``seed``."""
     rng = child(generator(seed), "hsfnet")
-    net = HSFNet(config) if config.mode == "reference" else SlabHSFNet(config)
+    # torch draws its default weights from the global generator: put that back as it was.
+    with torch.random.fork_rng(devices=[]):
+        net = HSFNet(config) if config.mode == "reference" else SlabHSFNet(config)
     for branch in net.branches.values():
         initialise(branch, rng)
     for part in net.heads():
@@ -139,7 +141,8 @@ class SlabHSFNet(nn.Module):
         images = {"spatial": slabs, "spectrum": spectra}
         parts = [net(images[name].flatten(0, 1)) for name, net in self.branches.items()]
         fused = torch.cat([*parts, facts.flatten(0, 1)], dim=1)
-        return torch.relu(self.fusion(fused)).unflatten(0, slabs.shape[:2])
+        features: Tensor = torch.relu(self.fusion(fused)).unflatten(0, slabs.shape[:2])
+        return features
 
     def judge(self, features: Tensor) -> SlabOutput:
         """Outputs from the features (B, S, 128) of all slabs."""

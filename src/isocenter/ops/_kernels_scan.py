@@ -17,10 +17,8 @@ __all__ = ["backward", "forward"]
 Array = npt.NDArray[Any]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc,untyped-decorator]
-def forward(
-    decay: Array, du: Array, b: Array, c: Array, y: Array, start: int, stop: int
-) -> None:
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def forward(decay: Array, du: Array, b: Array, c: Array, y: Array, start: int, stop: int) -> None:
     """y_t = sum_n C_t h_t with h_t = decay_t h_{t-1} + B_t du_t, for m in start..stop."""
     _, length, n_states, n_channels = decay.shape
     state = np.empty((n_states, n_channels), np.float32)
@@ -36,7 +34,7 @@ def forward(
                     y[m, t, e] += out * h
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc,untyped-decorator]
+@numba.njit(cache=True, nogil=True, fastmath=True)
 def backward(
     decay: Array,
     du: Array,

@@ -49,7 +49,7 @@ def selective_scan(
     learns = torch.is_grad_enabled() and any(x.requires_grad for x in (u, delta, a, b, c, d))
     compiled = learns and u.device.type == "cpu" and u.dtype == torch.float32
     scan = _CompiledScan if compiled else _SelectiveScan
-    output: Tensor = scan.apply(u, delta, a, b, c, d)
+    output: Tensor = scan.apply(u, delta, a, b, c, d)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -184,7 +184,8 @@ class _Chunks:
     def _cut(self, x: Tensor) -> Tensor:
         padding = self.n_steps * self.n_chunks - self.length
         padded = torch.nn.functional.pad(x, (0, padding))
-        return padded.unflatten(-1, (self.n_chunks, self.n_steps))
+        cut: Tensor = padded.unflatten(-1, (self.n_chunks, self.n_steps))
+        return cut
 
 
 def _local_pass(x: _Chunks) -> tuple[Tensor, Tensor]:

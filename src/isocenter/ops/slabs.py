@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from isocenter.data.preprocess import PublishedStack, Slabs
 from isocenter.data.shapes import Image3, Mask3
-from isocenter.data.volume import Volume
 from isocenter.errors import BadVolume
 from isocenter.ops.regions import head_mask, head_scale
 
@@ -26,7 +25,7 @@ __all__ = [
 ]
 
 N_FACTS = 4
-"""log pixel size along both window axes, log slice distance (mm), share of the window in the head."""
+"""Log pixel size along both window axes, log slice distance (mm), share of window in the head."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +172,8 @@ def published_inputs(data: Image3, preprocess: PublishedStack) -> tuple[Tensor, 
     first = max(0, int(stack.shape[0] / 2 - preprocess.n_slices / 2))
     stack = stack[first : first + preprocess.n_slices].float()
     # scipy.ndimage.zoom with order 1 puts the corner voxels' centres on each other.
-    size = (preprocess.side, preprocess.side)
-    zoomed = F.interpolate(stack[None], size=size, mode="bilinear", align_corners=True)[0]
+    square = (preprocess.side, preprocess.side)
+    zoomed = F.interpolate(stack[None], size=square, mode="bilinear", align_corners=True)[0]
     spectrum = torch.fft.fftn(zoomed)
     return zoomed, spectrum.real, spectrum.imag
 

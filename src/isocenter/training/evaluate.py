@@ -47,7 +47,9 @@ def evaluate_physical(rows: Predictions, calibration: Mapping[str, Any]) -> Meas
             rows, (called == "pristine")[level == 0].astype(float), level == 0
         ),
         "SROCC(Q, SSIM), all": _measure_pair(rows, quality, truth, np.ones(len(level), bool)),
-        "90 % interval covers": _measure(rows, _covered(rows, calibration), np.ones(len(level), bool)),
+        "90 % interval covers": _measure(
+            rows, _covered(rows, calibration), np.ones(len(level), bool)
+        ),
         "Q falls with level": _measure_order(rows, quality),
     }
     for name in TYPES:
@@ -72,7 +74,11 @@ def evaluate_published(rows: Predictions) -> Measured:
         "macro F1, 21 classes": _with_interval(
             people, lambda i: macro_f1(truth[i], guess[i]), len(truth)
         ),
-        "accuracy of always guessing one class": {"value": 1 / 21, "interval": None, "n": len(truth)},
+        "accuracy of always guessing one class": {
+            "value": 1 / 21,
+            "interval": None,
+            "n": len(truth),
+        },
     }
 
 
@@ -103,9 +109,7 @@ def _measure_order(rows: Predictions, quality: np.ndarray) -> dict[str, Any]:
     level = rows.column("level").astype(int)
     people, fine = [], []
     for key in sorted({k for k, v in zip(keys, level, strict=True) if v > 0}):
-        series = sorted(
-            (v, q) for k, v, q in zip(keys, level, quality, strict=True) if k == key
-        )
+        series = sorted((v, q) for k, v, q in zip(keys, level, quality, strict=True) if k == key)
         steps = np.diff([q for _, q in series])
         fine.append(float((steps <= TOLERANCE).all()))
         people.append(key.split("|")[0])

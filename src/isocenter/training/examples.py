@@ -6,7 +6,9 @@ workers changes nothing.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import safetensors.torch
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,6 +16,7 @@ from torch.utils.data import Dataset
 
 from isocenter.artifacts import artifact, versions
 from isocenter.assessors._outputs import PUBLISHED_CLASSES, TYPES
+from isocenter.data.atomic import write_bytes
 from isocenter.data.io import read
 from isocenter.data.preprocess import Slabs
 from isocenter.data.random import child, generator
@@ -53,7 +56,7 @@ class Example:
     """Slabs of one damaged scan, and the truth about it."""
 
     slabs: Tensor
-    """(S, n_slices, side, side)."""
+    """(S, n_slices, side, side), half precision."""
     facts: Tensor
     """(S, N_FACTS)."""
     levels: Tensor
@@ -67,23 +70,64 @@ class Example:
 
 
 class ExampleSet(Dataset[Example]):
-    """``len`` examples, drawn from ``people`` by (seed, index)."""
+    """``length`` examples, drawn from ``people`` by (seed, index).
+
+    Simulating costs more than learning, so every simulated scan comes ``repeats`` times,
+    spread over a few hundred examples and mirrored anew; ``folder`` keeps it in between.
+    """
+
+    BLOCK = 120
+    """New scans among which the repeated ones are mixed."""
 
     def __init__(
-        self, people: Sequence[Source], preprocess: Slabs, *, n_slabs: int, length: int, seed: int
+        self,
+        people: Sequence[Source],
+        preprocess: Slabs,
+        *,
+        n_slabs: int,
+        length: int,
+        seed: int,
+        repeats: int = 1,
+        folder: Path | None = None,
     ) -> None:
         self.people = tuple(people)
         self.preprocess = preprocess
         self.n_slabs = n_slabs
         self.length = length
         self.seed = seed
+        self.repeats = repeats
+        self.folder = folder
         self._cache: dict[str, Volume] = {}
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> Example:
-        rng = child(generator(self.seed), "example", index)
+        example = self._kept(self._scan_of(index))
+        rng = child(generator(self.seed), "mirror", index)
+        slabs, facts = _mirror(example.slabs.float(), example.facts, rng)
+        return replace(example, slabs=slabs.half(), facts=facts)
+
+    def _scan_of(self, index: int) -> int:
+        """Which simulated scan an example shows: each block mixes new scans with older ones."""
+        block, within = divmod(index, self.BLOCK * self.repeats)
+        rng = child(generator(self.seed), "block", block)
+        drawn = int(torch.randperm(self.BLOCK * self.repeats, generator=rng)[within])
+        age, place = divmod(drawn, self.BLOCK)
+        return max(0, block - age) * self.BLOCK + place
+
+    def _kept(self, number: int) -> Example:
+        """The simulated scan, from the folder if it was made before; the same either way."""
+        if self.folder is None:
+            return self._simulate(number)
+        file = self.folder / f"{self.seed}-{number:06d}.safetensors"
+        if not file.exists():
+            example = self._simulate(number)
+            write_bytes(file, safetensors.torch.save(vars(example)))
+        return Example(**safetensors.torch.load(file.read_bytes()))
+
+    def _simulate(self, number: int) -> Example:
+        rng = child(generator(self.seed), "example", number)
         source = self._draw_source(rng)
         clean = vary(self._load(source), source, rng=rng)
         damage = draw_damage(rng)
@@ -155,8 +199,7 @@ def make_example(
     shift = (_below(25, rng) - 12, _below(25, rng) - 12)
     taken = take_slabs(worse.data, worse.spacing, head, where, preprocess, shift)
     quality = full_reference(clean, taken, worse, head, preprocess, shift)
-    slabs, facts = _flip(taken.slabs, taken.facts, rng)
-    return Example(slabs, facts, *_labels(damage), quality)
+    return Example(taken.slabs.half(), taken.facts, *_labels(damage), quality)
 
 
 def full_reference(
@@ -220,7 +263,7 @@ def _draw_place(
     return axis, head.first[axis] + margin + _below(max(1, extent - 2 * margin), rng)
 
 
-def _flip(slabs: Tensor, facts: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def _mirror(slabs: Tensor, facts: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Mirror and transpose the windows: orientation carries no quality."""
     if _chance(0.5, rng):
         slabs = slabs.flip(-1)

@@ -59,7 +59,7 @@ class Trainer:
         self.curve: list[str] = ["step\tloss\trate\tseconds"]
 
     def run(
-        self, *, n_workers: int, save_every: int = 100, say: Callable[[str], None] = print
+        self, *, n_workers: int, save_every: int = 50, say: Callable[[str], None] = print
     ) -> None:
         """Train to the end, saving now and then; call it again after a stop."""
         began, first, recent = time.monotonic(), self.step, []
@@ -163,7 +163,8 @@ def _deal(batch: Example, sets: int, device: str) -> tuple[Tensor, Tensor, Targe
     """Deal the slabs of each example into sets: (B, S, ...) -> (B sets, S / sets, ...)."""
 
     def dealt(x: Tensor) -> Tensor:
-        return x.to(device).unflatten(1, (sets, -1)).flatten(0, 1)
+        split: Tensor = x.to(device).unflatten(1, (sets, -1))
+        return split.flatten(0, 1)
 
     def repeated(x: Tensor) -> Tensor:
         return x.to(device).repeat_interleave(sets, 0)

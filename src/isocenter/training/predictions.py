@@ -17,7 +17,13 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Source
 from isocenter.datasets.label_heads import paint_head
 from isocenter.ops.slabs import take_slabs
-from isocenter.training.examples import Damage, damage_scan, full_reference, vary, with_field_of_view
+from isocenter.training.examples import (
+    Damage,
+    damage_scan,
+    full_reference,
+    vary,
+    with_field_of_view,
+)
 
 __all__ = ["Predictions", "concatenate", "load", "predict"]
 
@@ -96,9 +102,7 @@ def predict(
             clean = _variant(source, variant, rng)
             for preset, artifact, level in _versions(presets):
                 rows.append(_row(assessor, clean, preset, artifact, level, rng))
-                names.append(
-                    f"{source.person}|{source.kind}|{variant}|{preset}|{artifact}|{level}"
-                )
+                names.append(f"{source.person}|{source.kind}|{variant}|{preset}|{artifact}|{level}")
             say(f"{source.person} {source.path.name} variant {variant}")
     outputs, features, quality = zip(*rows, strict=True)
     return Predictions(

@@ -119,9 +119,7 @@ def initialise(module: nn.Module, rng: torch.Generator) -> None:
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
         elif isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(
-                part.weight, mode="fan_out", nonlinearity="relu", generator=rng
-            )
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu", generator=rng)
             if part.bias is not None:
                 bound = (part.weight[0].numel()) ** -0.5
                 nn.init.uniform_(part.bias, -bound, bound, generator=rng)

@@ -83,6 +83,6 @@ def _four_ways(x: Tensor) -> Tensor:
 def _one_way(y: Tensor, height: int, width: int) -> Tensor:
     """Undo the order of :func:`_four_ways` and sum: (B, 4, E, HW) -> (B, E, H, W)."""
     forward = y[:, :2] + y[:, 2:].flip(-1)
-    rows = forward[:, 0].unflatten(-1, (height, width))
-    columns = forward[:, 1].unflatten(-1, (width, height)).transpose(2, 3)
+    rows: Tensor = forward[:, 0].unflatten(-1, (height, width))
+    columns: Tensor = forward[:, 1].unflatten(-1, (width, height)).transpose(2, 3)
     return rows + columns

@@ -22,7 +22,11 @@ class AssessorRecipe:
     seed: int = 7
     n_slabs: int = 12
     """Slabs cut from every simulated scan."""
-    schedule: Schedule = field(default_factory=lambda: Schedule(n_steps=1200, batch=6, sets=3, warm_up=100))
+    repeats: int = 3
+    """How often every simulated scan is learned from."""
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(n_steps=1600, batch=6, sets=3, warm_up=100)
+    )
     preprocess: Slabs = field(default_factory=Slabs)
     config: Config = field(
         default_factory=lambda: Config(
