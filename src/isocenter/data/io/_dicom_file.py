@@ -7,7 +7,7 @@ import stat
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from isocenter.data.io._dicom_tags import parsing, printable
 from isocenter.errors import BadVolume, NothingFound
@@ -213,7 +213,9 @@ def _read_meta(file: io.BufferedIOBase) -> str:
     from pydicom.filereader import read_dataset
 
     file.seek(132 if file.read(132)[128:] == b"DICM" else 0)
-    meta = read_dataset(file, False, True, stop_when=lambda tag, kind, length: tag >> 16 != 2)
+    # pydicom reads and seeks only, which every buffered stream does.
+    stream = cast(BinaryIO, file)
+    meta = read_dataset(stream, False, True, stop_when=lambda tag, kind, length: tag >> 16 != 2)
     return str(meta.get("TransferSyntaxUID") or "")
 
 
@@ -227,11 +229,13 @@ def _guess_syntax(body: io.BufferedIOBase) -> str:
 def _read_tags(body: io.BufferedIOBase, syntax: str) -> tuple[Any, _Stop]:
     from pydicom.datadict import tag_for_keyword
     from pydicom.filereader import read_dataset
+    from pydicom.tag import BaseTag
 
     stop = _Stop()
-    wanted = [tag_for_keyword(keyword) for keyword in WANTED]
+    tags = [tag_for_keyword(keyword) for keyword in WANTED]
+    wanted: list[BaseTag | int] = [tag for tag in tags if tag is not None]
     dataset = read_dataset(
-        body, syntax == IMPLICIT, syntax != BIG_ENDIAN, stop_when=stop, specific_tags=wanted
+        cast(BinaryIO, body), syntax == IMPLICIT, syntax != BIG_ENDIAN, stop_when=stop, specific_tags=wanted
     )
     return dataset, stop
 

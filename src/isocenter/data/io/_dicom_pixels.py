@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +95,7 @@ def _plain(stream: io.BufferedIOBase, frame: Frame) -> npt.NDArray[Any]:
             f"{raw.name}: pixel data ends early (got {len(content):,} of {pixels.frame_bytes:,} "
             f"bytes of frame {frame.index + 1}); copy or export it again"
         )
-    order = ">" if raw.syntax == BIG_ENDIAN else "<"
+    order: Literal["<", ">"] = ">" if raw.syntax == BIG_ENDIAN else "<"
     values = np.frombuffer(content, number_type(pixels).newbyteorder(order))
     return _used_bits(values.reshape(pixels.rows, pixels.columns), pixels)
 
