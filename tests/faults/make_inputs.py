@@ -316,7 +316,7 @@ patched("row27_slope_zero", (SLOPE, "2f", (0.0, 5.0)))
 patched("row28_slope_nan", (SLOPE, "2f", (float("nan"), 0.0)))
 patched("row28_slope_infinite", (SLOPE, "2f", (float("inf"), 0.0)))
 patched("row28_intercept_nan", (SLOPE, "2f", (1.0, float("nan"))))
-patched("row29_slope_and_intercept", (SLOPE, "2f", (0.37, -12.5)))
+patched("row29_slope_and_intercept", (SLOPE, "2f", (0.37, 12.5)))
 
 
 @maker
@@ -451,11 +451,15 @@ def row50_skull_stripped(folder: Path) -> Path:
     return put(folder / "scan.nii", nifti(data))
 
 
-@maker
-def row51_defaced(folder: Path) -> Path:
+def defaced() -> np.ndarray:
     data = head()
     data[:, 24:, :8] = 0
-    return put(folder / "scan.nii", nifti(data))
+    return data
+
+
+@maker
+def row51_defaced(folder: Path) -> Path:
+    return put(folder / "scan.nii", nifti(defaced()))
 
 
 @maker
@@ -463,22 +467,32 @@ def row52_frame(folder: Path) -> Path:
     return put(folder / "scan.nii", nifti(np.pad(head(), ((8, 8), (6, 4), (5, 5)))))
 
 
+def noise() -> np.ndarray:
+    return np.random.default_rng(3).normal(100, 20, SHAPE).round().astype(np.int16)
+
+
 @maker
 def row53_noise_only(folder: Path) -> Path:
-    noise = np.random.default_rng(3).normal(100, 20, SHAPE)
-    return put(folder / "scan.nii", nifti(noise.round().astype(np.int16)))
+    return put(folder / "scan.nii", nifti(noise()))
+
+
+def labels() -> np.ndarray:
+    data = head()
+    return ((data > 200) * 3 + (data > 800) * 38).astype(np.int16)
 
 
 @maker
 def row54_labels(folder: Path) -> Path:
-    data = head()
-    return put(folder / "scan.nii", nifti(((data > 200) * 3 + (data > 800) * 38).astype(np.int16)))
+    return put(folder / "scan.nii", nifti(labels()))
+
+
+def signed_map() -> np.ndarray:
+    return np.random.default_rng(3).normal(0, 0.05, SHAPE).astype(np.float32)
 
 
 @maker
 def row54_signed_map(folder: Path) -> Path:
-    field = np.random.default_rng(3).normal(0, 0.05, SHAPE).astype(np.float32)
-    return put(folder / "scan.nii", nifti(field))
+    return put(folder / "scan.nii", nifti(signed_map()))
 
 
 def smooth_head() -> np.ndarray:
@@ -509,7 +523,7 @@ def row55_swapped_neighbours(folder: Path) -> Path:
 
 @maker
 def row55_missing_slices(folder: Path) -> Path:
-    return put(folder / "scan.nii", nifti(np.delete(smooth_head(), slice(18, 23), axis=2)))
+    return put(folder / "scan.nii", nifti(np.delete(smooth_head(), slice(13, 18), axis=2)))
 
 
 @maker

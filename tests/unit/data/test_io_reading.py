@@ -106,7 +106,7 @@ def test_nifti_of_every_shape_and_byte_order(
 def test_pairs_are_read_from_either_half(kind: type, ending: str, tmp_path: Path) -> None:
     affine = np.diag([-2.0, 2.0, 3.0, 1.0])
     kind(noise((9, 8, 7)), affine).to_filename(tmp_path / f"scan{ending}")
-    halves = sorted(tmp_path.iterdir())
+    halves = sorted(path for path in tmp_path.iterdir() if path.suffix != ".mat")
     loaded = [load(half) for half in halves]
     for half in halves:
         assert_like_nibabel(half)
@@ -124,6 +124,13 @@ def test_mgh(dtype: str, ending: str, shape: tuple[int, ...], tmp_path: Path) ->
     nibabel.MGHImage(noise(shape, dtype), AFFINE).to_filename(path)
     assert_like_nibabel(path, 2 if len(shape) == 4 else None)
     assert load(path, Selection(volume=0)).facts.warnings == ()
+
+
+def test_the_matrix_that_spm_keeps_beside_is_said_to_be_unread(tmp_path: Path) -> None:
+    nibabel.Spm2AnalyzeImage(noise((9, 8, 7)), AFFINE).to_filename(tmp_path / "scan.img")
+    assert "scan.mat beside the image is not read" in " ".join(
+        load(tmp_path / "scan.img").facts.warnings
+    )
 
 
 def test_mgh_without_place_is_coronal_as_in_nibabel(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -119,7 +118,8 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
             Volume(torch.full((2, 2, 2), torch.inf), np.eye(4)), tmp_path / "a.nii", dtype="int16"
         )
     with pytest.raises(UsageError, match="float64"):
-        write.__wrapped__(scan(), tmp_path / "a.nii", dtype="float64")  # type: ignore[attr-defined]
+        # Past the check of types that only the test run has.
+        getattr(write, "__wrapped__", write)(scan(), tmp_path / "a.nii", dtype="float64")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -150,7 +150,6 @@ def test_a_limit_on_file_size_leaves_nothing(tmp_path: Path) -> None:
         "except ResourceError as error:\n"
         "    print('refused', error)\n"
     )
-    assert resource.RLIMIT_FSIZE is not None
     run = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "a.nii"], capture_output=True, text=True, check=True
     )

@@ -17,7 +17,7 @@ JUMP = 1.75
 """A step this many times the larger of its neighbours is a gap.
 
 Intact scans stay below 1.6; three missing 1 mm slices of a head exceed it three times in four,
-a single one hardly ever.
+a single one seldom.
 """
 
 

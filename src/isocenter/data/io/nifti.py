@@ -102,7 +102,7 @@ def load(path: Path, selection: Selection) -> Loaded:
     slope, intercept, said = _slope(header)
     if layout.dtype.kind == "c":
         said.append("complex image: its magnitude was used")
-    digest = stored.sha256 if opened.image == path else _pair_digest(path, opened.image)
+    digest = stored.sha256 if header.single_file else _pair_digest(path, opened.image)
     facts = ScanFacts(
         name=printable(path.name),
         sha256=digest,
@@ -128,8 +128,16 @@ def _open(path: Path) -> _Opened:
     image = path if header.single_file else _companion(path)
     offset, notes = _offset(header, file_size(image) if not entrance.compressed else None)
     layout = Layout(sides, n_volumes, _dtype(header), offset)
+    if header.format == "Analyze 7.5":
+        notes += _unread_matrix(path)
     warnings = (*entrance.name_warnings, *header.warnings, *notes)
     return _Opened(header, layout, image, shape, warnings)
+
+
+def _unread_matrix(path: Path) -> list[str]:
+    """SPM keeps an affine in a Matlab file; nothing in it is trusted."""
+    matrix = path.with_name(path.name.split(".hdr")[0] + ".mat")
+    return [f"{printable(matrix.name)} beside the image is not read"] if matrix.exists() else []
 
 
 def _short_or_strange(entrance: Entrance) -> str:
