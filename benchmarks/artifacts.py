@@ -46,10 +46,12 @@ def main() -> None:
     names = options.only.split(",") if options.only else list(GOALS)
     chosen = [(name, level) for name, level in versions(PRESET) if name in names]
     volume = _head(SHAPE)
-    rows = [
-        _row(volume, name, level, options.rounds, not options.no_memory) for name, level in chosen
-    ]
-    _print_table(rows)
+    _print_head()
+    rows = []
+    for name, level in chosen:
+        rows.append(_row(volume, name, level, options.rounds, not options.no_memory))
+        _print_row(rows[-1])
+    _print_total(rows)
 
 
 def _options() -> argparse.Namespace:
@@ -135,12 +137,13 @@ def _peak_here(tool: str, name: str, level: int) -> float:
     return (after - before) / 1024
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_head() -> None:
     print(f"torch {torch.__version__}, {N_THREADS} threads, {SHAPE}, float32, medians\n")
     print("| artifact | level | TorchIO s | Isocenter s | ratio | goal | error | MiB | MiB ratio |")
     print("|-|-|-|-|-|-|-|-|-|")
-    for row in rows:
-        _print_row(row)
+
+
+def _print_total(rows: list[dict[str, Any]]) -> None:
     totals = [sum(row["seconds"][tool] for row in rows) for tool in ("torchio", "isocenter")]
     print(
         f"| all {len(rows)} | | {totals[0]:.2f} | {totals[1]:.2f} | "
@@ -159,7 +162,8 @@ def _print_row(row: dict[str, Any]) -> None:
         share += f" (goal {MEMORY_GOAL})" if row["name"] == "motion" else ""
     print(
         f"| {row['name']} | {row['level']} | {theirs:.3f} | {ours:.3f} | {row['ratio']:.1f} | "
-        f"{GOALS[row['name']]} | {error} | {memory} | {share} |"
+        f"{GOALS[row['name']]} | {error} | {memory} | {share} |",
+        flush=True,
     )
 
 
