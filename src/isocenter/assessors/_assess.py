@@ -107,9 +107,9 @@ def _assessor(model: str, device: str) -> hsfnet.Assessor:
 
 def _quality(judgement: hsfnet.Judgement, outside: str | None) -> Score:
     if outside is not None:
-        return Score("quality", None, None, "higher", 0, 100, None, f"out of domain: {outside}")
+        return Score("quality", None, None, "higher", 0.0, 100.0, None, f"out of domain: {outside}")
     value, interval = judgement.quality, judgement.interval
-    return Score("quality", value, None, "higher", 0, 100, interval, None)
+    return Score("quality", value, None, "higher", 0.0, 100.0, interval, None)
 
 
 def _verdict(quality: Score, findings: tuple[Finding, ...], calibration: object) -> str:
@@ -145,16 +145,16 @@ def _against(volume: Volume, reference: Volume | Path | str) -> tuple[Score, ...
     why = "identical to the reference" if same else None
     return (
         _similarity(pair, inside),
-        Score("psnr", None if same else ratio, "dB", "higher", 0, float("inf"), None, why),
+        Score("psnr", None if same else ratio, "dB", "higher", 0.0, float("inf"), None, why),
     )
 
 
 def _similarity(pair: list[torch.Tensor], inside: torch.Tensor) -> Score:
     if min(pair[0].shape[2:]) < 11:
         why = "fewer than 11 voxels along an axis"
-        return Score("ssim", None, None, "higher", -1, 1, None, why)
+        return Score("ssim", None, None, "higher", -1.0, 1.0, None, why)
     value = float(ssim(*pair, data_range=1.0, mask=inside))
-    return Score("ssim", value, None, "higher", -1, 1)
+    return Score("ssim", value, None, "higher", -1.0, 1.0)
 
 
 def _facts(volume: Volume) -> ScanFacts:

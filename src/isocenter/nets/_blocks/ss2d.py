@@ -56,7 +56,8 @@ class SS2D(nn.Module):
         """Mix tokens (B, H, W, d); the shape is kept."""
         x, gate = self.in_proj(tokens).chunk(2, dim=-1)
         x = F.silu(self.conv2d(x.permute(0, 3, 1, 2)))
-        y = self._scan(x).permute(0, 2, 3, 1)
+        with torch.autocast(x.device.type, enabled=False):
+            y = self._scan(x).permute(0, 2, 3, 1)
         mixed: Tensor = self.out_proj(self.out_norm(y) * F.silu(gate))
         return mixed
 
