@@ -132,8 +132,10 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self.step)
         slabs, facts, targets = _deal(batch, self.schedule.sets, self.device)
-        output = self.net(slabs, spectra(slabs, self.examples.preprocess), facts)
-        loss = loss_of(output.scan, output.slabs, targets)
+        # bfloat16 for products and convolutions; the scan and the loss stay in float32.
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+            output = self.net(slabs, spectra(slabs, self.examples.preprocess), facts)
+        loss = loss_of(output.scan.float(), output.slabs.float(), targets)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), self.schedule.clip)
