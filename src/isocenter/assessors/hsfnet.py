@@ -17,7 +17,7 @@ from isocenter.data.scores import Finding, Plane, SliceRange, Strip
 from isocenter.data.volume import Volume
 from isocenter.errors import BadCheckpoint
 from isocenter.nets.hsfnet import Config, SlabHSFNet, build
-from isocenter.ops.slabs import Head, find_head, spectra, take_slabs, usable_axes
+from isocenter.ops.slabs import Head, compressed, find_head, spectra, take_slabs, usable_axes
 
 __all__ = ["Assessor", "Judgement", "Raw", "load", "presence", "shipped"]
 
@@ -90,7 +90,8 @@ class Assessor:
             batch = take_slabs(scan.data, scan.spacing, head, part, self.preprocess)
             slabs = batch.slabs[None].to(self.device)
             facts = batch.facts[None].to(self.device)
-            features.append(self.net.look(slabs, spectra(slabs, self.preprocess), facts)[0])
+            waves = spectra(slabs, self.preprocess)
+            features.append(self.net.look(compressed(slabs), waves, facts)[0])
         result = self.net.judge(torch.cat(features)[None])
         return Raw(
             result.scan[0].cpu(), result.slabs[0].cpu(), result.features[0].cpu(), where, head

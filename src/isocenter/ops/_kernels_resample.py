@@ -27,7 +27,8 @@ def _clamped(data: Array, x: float, y: float, z: float) -> float:
     a11 = data[i1, j1, k0] + w * (data[i1, j1, k1] - data[i1, j1, k0])
     a0 = a00 + v * (a01 - a00)
     a1 = a10 + v * (a11 - a10)
-    return a0 + u * (a1 - a0)
+    value: float = a0 + u * (a1 - a0)
+    return value
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -26,14 +26,16 @@ def fft(image: Tensor, axes: Sequence[int]) -> Tensor:
     """
     axes = tuple(axes)
     uncentred = torch.fft.ifftshift(image, dim=axes)
-    return torch.fft.fftshift(torch.fft.fftn(uncentred, dim=axes, norm="ortho"), dim=axes)
+    kspace: Tensor = torch.fft.fftshift(torch.fft.fftn(uncentred, dim=axes, norm="ortho"), dim=axes)
+    return kspace
 
 
 def ifft(kspace: Tensor, axes: Sequence[int]) -> Tensor:
     """K-space to image along ``axes``: the inverse and adjoint of :func:`fft`."""
     axes = tuple(axes)
     uncentred = torch.fft.ifftshift(kspace, dim=axes)
-    return torch.fft.fftshift(torch.fft.ifftn(uncentred, dim=axes, norm="ortho"), dim=axes)
+    image: Tensor = torch.fft.fftshift(torch.fft.ifftn(uncentred, dim=axes, norm="ortho"), dim=axes)
+    return image
 
 
 def line_operator(weights: Complex[Tensor, " n"]) -> Complex[Tensor, "n n"]:
@@ -47,7 +49,8 @@ def line_operator(weights: Complex[Tensor, " n"]) -> Complex[Tensor, "n n"]:
     n_lines = weights.numel()
     column = torch.fft.ifft(torch.fft.ifftshift(weights))
     index = torch.arange(n_lines, device=weights.device)
-    return column[(index[:, None] - index[None, :]) % n_lines]
+    matrix: Tensor = column[(index[:, None] - index[None, :]) % n_lines]
+    return matrix
 
 
 def apply_along(

@@ -1,8 +1,11 @@
 """Moving an image: trilinear resampling along an affine map of voxel positions."""
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 import torch
+from jaxtyping import Float32
 from torch import Tensor
 
 from isocenter.data.shapes import Image3
@@ -12,11 +15,13 @@ from isocenter.ops._threads import in_threads
 __all__ = ["resample_affine", "resample_affine_torch"]
 
 Matrix = npt.NDArray[np.float64]
+Block3: TypeAlias = Float32[Tensor, "i j k"]
+"""The image that is made, or a block of it; its size is its own."""
 
 
 def resample_affine(
-    data: Image3, matrix: Matrix, offset: Matrix, *, out: Image3, fill: float | None = None
-) -> Image3:
+    data: Image3, matrix: Matrix, offset: Matrix, *, out: Block3, fill: float | None = None
+) -> Block3:
     """Fill ``out`` with ``data`` at the positions ``matrix @ index + offset``, trilinear.
 
     Args:
@@ -45,7 +50,7 @@ def resample_affine_torch(
     shape: torch.Size,
     *,
     fill: float | None = None,
-) -> Image3:
+) -> Block3:
     """:func:`resample_affine` in plain tensor operations, for every device."""
     positions = [_positions(matrix[axis], offset[axis], shape, data.device) for axis in range(3)]
     values = _corner_sum(data, positions)
@@ -59,10 +64,11 @@ def resample_affine_torch(
 
 def _positions(row: Matrix, offset: float, shape: torch.Size, device: torch.device) -> Tensor:
     i, j, k = (torch.arange(n, dtype=torch.float64, device=device) for n in shape)
-    return (row[0] * i)[:, None, None] + (row[1] * j)[:, None] + row[2] * k + offset
+    at: Tensor = (row[0] * i)[:, None, None] + (row[1] * j)[:, None] + row[2] * k + offset
+    return at
 
 
-def _corner_sum(data: Image3, positions: list[Tensor]) -> Image3:
+def _corner_sum(data: Image3, positions: list[Tensor]) -> Block3:
     lower = [position.floor() for position in positions]
     shares = [(p - low).float() for p, low in zip(positions, lower, strict=True)]
     n_x, n_y, n_z = data.shape

@@ -15,17 +15,29 @@ from isocenter.ops.regions import head_mask, head_scale
 
 __all__ = [
     "N_FACTS",
+    "N_LINE_FACTS",
     "Head",
     "SlabBatch",
+    "compressed",
     "find_head",
+    "line_facts",
     "published_inputs",
     "spectra",
     "take_slabs",
     "usable_axes",
 ]
 
-N_FACTS = 4
-"""Log pixel size along both window axes, log slice distance (mm), share of window in the head."""
+COMB_PERIODS = tuple(range(2, 9))
+"""Periods, in k-space lines, at which a periodic change of the signal is looked for."""
+N_LINE_FACTS = len(COMB_PERIODS) + 2
+"""Facts about the k-space lines along one axis; see :func:`line_facts`."""
+N_FACTS = 4 + 3 * N_LINE_FACTS
+"""Log pixel size along both window axes, log slice distance (mm), share of window in the head,
+then the line facts along both window axes and the slice axis."""
+MIN_LINES = 32
+"""Fewer k-space lines show no comb."""
+FAINT = 0.01
+"""Brightness, in units of the head's, from which the second image is logarithmic."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,8 @@ class Head:
     """First voxel of the bounding box."""
     last: tuple[int, int, int]
     """Last voxel of the bounding box, included."""
+    lines: tuple[tuple[float, ...], ...]
+    """Along x, y, z: :func:`line_facts`."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +79,69 @@ def find_head(data: Image3) -> Head:
         mask = torch.ones_like(mask)
     first, last = zip(*(_extent(mask, axis) for axis in range(3)), strict=True)
     scale = head_scale(data, mask)
-    return Head(mask, scale, first, last)
+    lines = tuple(line_facts(data, axis) for axis in range(3))
+    return Head(mask, scale, first, last, lines)
+
+
+def line_facts(data: Image3, axis: int) -> tuple[float, ...]:
+    """How the power changes from k-space line to line along an axis.
+
+    The logarithm of the power of a scan's lines is smooth.  A ghost of period n adds a comb to
+    it, motion and spikes add steps and peaks.
+
+    Args:
+        data: Magnitude image (x, y, z) on the grid that it was acquired on.
+        axis: Axis whose lines are compared.
+
+    Returns:
+        For each of ``COMB_PERIODS`` log(1 + the comb's amplitude over what other periods
+        have), about 0.7 where there is none; then the logarithms of the spread of the changes
+        and of the largest change over that spread.  Zeros below ``MIN_LINES`` lines.
+    """
+    if data.shape[axis] < MIN_LINES:
+        return (0.0,) * N_LINE_FACTS
+    change = _line_changes(data, axis)
+    at = torch.arange(len(change), dtype=torch.float64, device=data.device)
+    periods = torch.arange(2.0, 8.51, 0.25, dtype=torch.float64, device=data.device)
+    waves = torch.exp(-2j * math.pi * at / periods[:, None])
+    # A second difference weakens slow combs: divide by its response.
+    response = 1 - torch.cos(2 * math.pi / periods)
+    amplitude = (waves @ change.to(waves.dtype)).abs() / response
+    usual = float(amplitude.median()) + 1e-12
+    combs = [float(amplitude[round((n - 2) / 0.25)]) / usual for n in COMB_PERIODS]
+    spread = float(change.abs().median()) + 1e-6
+    peak = float(change.abs().max()) / spread
+    return (*map(math.log1p, combs), math.log(spread), math.log1p(peak))
+
+
+def _line_changes(data: Image3, axis: int) -> Tensor:
+    """Second differences of the log power of the lines from 4 to 80 % of the Nyquist frequency."""
+    thin = data
+    for other in range(3):
+        if other != axis and data.shape[other] > MIN_LINES:
+            thin = thin.movedim(other, 0)[:: max(1, data.shape[other] // 48)].movedim(0, other)
+    lines = thin.movedim(axis, -1).flatten(0, 1)
+    power = torch.fft.rfft(lines - lines.mean(-1, keepdim=True)).abs().square().mean(0)
+    power = power[max(2, len(power) // 25) : int(0.8 * len(power))]
+    log_power: Tensor = (power + 1e-12 * power.max() + 1e-30).log().double()
+    change: Tensor = log_power[1:-1] - (log_power[:-2] + log_power[2:]) / 2
+    return change - change.mean()
+
+
+def compressed(slabs: Tensor) -> Tensor:
+    """The network's images of slabs: the middle slice, its faint parts, and its neighbours.
+
+    Args:
+        slabs: (..., n_slices, side, side), 1 = the head's 99th percentile.
+
+    Returns:
+        (..., 3, side, side): the middle slice; the same on a logarithmic scale, where a ghost
+        in the air is as plain as tissue; the mean of the outer slices less the middle one.
+    """
+    middle = slabs[..., slabs.shape[-3] // 2, :, :]
+    around = (slabs[..., 0, :, :] + slabs[..., -1, :, :]) / 2
+    faint = torch.asinh(middle / FAINT) / 5
+    return torch.stack([middle, faint, around - middle], -3)
 
 
 def usable_axes(
@@ -117,7 +193,8 @@ def take_slabs(
         slabs.append(window[:-1].clamp(-preprocess.clip, preprocess.clip))
         insides.append(window[-1] > 0.5)
         share = float(insides[-1].float().mean())
-        facts.append([*map(math.log, (*pixel, spacing[axis])), share])
+        lines = [fact for a in (*others, axis) for fact in head.lines[a]]
+        facts.append([*map(math.log, (*pixel, spacing[axis])), share, *lines])
     return SlabBatch(
         torch.stack(slabs),
         torch.stack(insides),

@@ -26,7 +26,7 @@ from isocenter.datasets.collection import Source
 from isocenter.datasets.label_heads import paint_head
 from isocenter.metrics.ssim import ssim
 from isocenter.ops.regions import head_mask, head_scale
-from isocenter.ops.slabs import Head, SlabBatch, find_head, take_slabs, usable_axes
+from isocenter.ops.slabs import N_LINE_FACTS, Head, SlabBatch, find_head, take_slabs, usable_axes
 
 __all__ = [
     "UNKNOWN",
@@ -270,8 +270,15 @@ def _mirror(slabs: Tensor, facts: Tensor, rng: torch.Generator) -> tuple[Tensor,
     if _chance(0.5, rng):
         slabs = slabs.flip(-2)
     if _chance(0.5, rng):
-        slabs, facts = slabs.transpose(-1, -2), facts[:, [1, 0, 2, 3]]
+        slabs, facts = slabs.transpose(-1, -2), _transpose_facts(facts)
     return slabs.contiguous(), facts
+
+
+def _transpose_facts(facts: Tensor) -> Tensor:
+    """The facts of the same slabs with rows and columns exchanged."""
+    n = N_LINE_FACTS
+    order = [1, 0, 2, 3, *range(4 + n, 4 + 2 * n), *range(4, 4 + n), *range(4 + 2 * n, 4 + 3 * n)]
+    return facts[:, order]
 
 
 def _new_contrast(data: Image3, rng: torch.Generator) -> Image3:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from isocenter.data.atomic import write_bytes, write_text
-from isocenter.ops.slabs import spectra
+from isocenter.ops.slabs import compressed, spectra
 from isocenter.training.examples import Example, ExampleSet
 from isocenter.training.losses import Targets, loss_of
 
@@ -134,7 +134,8 @@ class Trainer:
         slabs, facts, targets = _deal(batch, self.schedule.sets, self.device)
         # bfloat16 for products and convolutions; the scan and the loss stay in float32.
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
-            output = self.net(slabs, spectra(slabs, self.examples.preprocess), facts)
+            waves = spectra(slabs, self.examples.preprocess)
+            output = self.net(compressed(slabs), waves, facts)
         loss = loss_of(output.scan.float(), output.slabs.float(), targets)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

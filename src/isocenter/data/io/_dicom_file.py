@@ -235,7 +235,11 @@ def _read_tags(body: io.BufferedIOBase, syntax: str) -> tuple[Any, _Stop]:
     tags = [tag_for_keyword(keyword) for keyword in WANTED]
     wanted: list[BaseTag | int] = [tag for tag in tags if tag is not None]
     dataset = read_dataset(
-        cast(BinaryIO, body), syntax == IMPLICIT, syntax != BIG_ENDIAN, stop_when=stop, specific_tags=wanted
+        cast(BinaryIO, body),
+        syntax == IMPLICIT,
+        syntax != BIG_ENDIAN,
+        stop_when=stop,
+        specific_tags=wanted,
     )
     return dataset, stop
 
