@@ -12,7 +12,10 @@ from beartype import BeartypeConf, BeartypeHintOverrides, beartype
 from beartype.roar import BeartypeDecorHintPep3119Exception
 
 _beartype = beartype(
-    conf=BeartypeConf(hint_overrides=BeartypeHintOverrides({typing.Self: typing.Any}))
+    conf=BeartypeConf(
+        hint_overrides=BeartypeHintOverrides({typing.Self: typing.Any}),
+        is_pep484_tower=True,  # an int is a float, as everywhere in Python's typing
+    )
 )
 
 

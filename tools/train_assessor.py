@@ -26,7 +26,12 @@ from isocenter.data.checkpoint import Checkpoint
 from isocenter.datasets.collection import Source, sources
 from isocenter.nets.hsfnet import build
 from isocenter.training.calibrate import calibrate, fit_domain
-from isocenter.training.evaluate import evaluate_physical, evaluate_published, table
+from isocenter.training.evaluate import (
+    evaluate_baselines,
+    evaluate_physical,
+    evaluate_published,
+    table,
+)
 from isocenter.training.examples import ExampleSet
 from isocenter.training.loop import Trainer
 from isocenter.training.predictions import Predictions, concatenate, load, predict
@@ -92,6 +97,7 @@ def finish(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
     scores = {
         "physical": evaluate_physical(physical, calibration),
         "physical, brains only": evaluate_physical(_brains(physical), calibration),
+        "physical, straight lines on simple numbers": evaluate_baselines(rows["known"], physical),
         "hsfnet-2025": evaluate_published(published),
         "hsfnet-2025, brains only": evaluate_published(_brains(published)),
     }

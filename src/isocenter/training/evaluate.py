@@ -9,14 +9,22 @@ import torch
 from isocenter.assessors._outputs import (
     PUBLISHED_CLASSES,
     TYPES,
+    quality_to_target,
     split_outputs,
     target_to_quality,
 )
 from isocenter.assessors.hsfnet import presence
 from isocenter.statistics import bootstrap_by_person, macro_f1, srocc
+from isocenter.training.baseline import fit_classes, fit_values
 from isocenter.training.predictions import Predictions
 
-__all__ = ["evaluate_physical", "evaluate_published", "quality_of", "table"]
+__all__ = [
+    "evaluate_baselines",
+    "evaluate_physical",
+    "evaluate_published",
+    "quality_of",
+    "table",
+]
 
 Measured = dict[str, dict[str, Any]]
 TOLERANCE = 0.02
@@ -79,6 +87,36 @@ def evaluate_published(rows: Predictions) -> Measured:
             "interval": None,
             "n": len(truth),
         },
+    }
+
+
+def evaluate_baselines(known: Predictions, rows: Predictions) -> Measured:
+    """The preset ``physical`` by a constant and by straight lines on a few numbers.
+
+    Args:
+        known: Rows of training people, to which the lines are fitted.
+        rows: Rows of people to be judged.
+    """
+    names = (*TYPES, "pristine")
+    truth = rows.column("artifact")
+    classes = torch.tensor([names.index(name) for name in known.column("artifact")])
+    logits = fit_classes(known.simple, classes, len(names))(rows.simple)
+    named = np.array(TYPES)[logits[:, :-1].argmax(1).numpy()]
+    called = np.array(names)[logits.argmax(1).numpy()]
+    line = fit_values(known.simple, quality_to_target(known.quality))
+    quality = line(rows.simple)[:, 0].numpy()
+    level = rows.column("level").astype(int)
+    strong, everything = level >= 2, np.ones(len(level), bool)
+    return {
+        "type right, levels 2-4": _measure(rows, (named == truth)[strong].astype(float), strong),
+        "found and right, levels 2-4": _measure(
+            rows, (called == truth)[strong].astype(float), strong
+        ),
+        "pristine called pristine": _measure(
+            rows, (called == "pristine")[level == 0].astype(float), level == 0
+        ),
+        "SROCC(Q, SSIM), all": _measure_pair(rows, quality, rows.quality.numpy(), everything),
+        "type right, always guessing one": {"value": 1 / 6, "interval": None, "n": len(level)},
     }
 
 

@@ -307,7 +307,7 @@ def _coarser(scan: Volume, rng: torch.Generator) -> Volume:
     return replace(scan, data=data, affine=affine)
 
 
-def _resize(data: Image3, axis: int, side: int) -> Image3:
+def _resize(data: Tensor, axis: int, side: int) -> Tensor:
     """Average down along one axis (linear, anti-aliased)."""
     moved = data.movedim(axis, -1)
     lines = moved.reshape(1, 1, -1, moved.shape[-1])

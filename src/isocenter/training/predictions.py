@@ -17,6 +17,7 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Source
 from isocenter.datasets.label_heads import paint_head
 from isocenter.ops.slabs import take_slabs
+from isocenter.training.baseline import simple_numbers
 from isocenter.training.examples import (
     Damage,
     damage_scan,
@@ -40,6 +41,8 @@ class Predictions:
     """(rows, 128)."""
     quality: torch.Tensor
     """(rows,) mean SSIM over the slabs that were looked at."""
+    simple: torch.Tensor
+    """(rows, k) numbers that the simple methods use."""
 
     def column(self, name: str) -> np.ndarray:
         """One part of the names as an array of text."""
@@ -50,13 +53,13 @@ class Predictions:
         """The rows where ``keep`` is True."""
         rows = torch.from_numpy(np.flatnonzero(keep))
         names = tuple(self.names[i] for i in rows.tolist())
-        return Predictions(names, self.outputs[rows], self.features[rows], self.quality[rows])
+        parts = (self.outputs, self.features, self.quality, self.simple)
+        return Predictions(names, *(part[rows] for part in parts))
 
     def save(self, path: Path) -> None:
         """Write atomically."""
         text = torch.tensor(list("\n".join(self.names).encode()), dtype=torch.uint8)
-        tensors = {"names": text, "outputs": self.outputs, "features": self.features}
-        write_bytes(path, safetensors.torch.save({**tensors, "quality": self.quality}))
+        write_bytes(path, safetensors.torch.save({**vars(self), "names": text}))
 
 
 def load(path: Path) -> Predictions:
@@ -73,6 +76,7 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
         torch.cat([part.outputs for part in parts]),
         torch.cat([part.features for part in parts]),
         torch.cat([part.quality for part in parts]),
+        torch.cat([part.simple for part in parts]),
     )
 
 
@@ -104,10 +108,7 @@ def predict(
                 rows.append(_row(assessor, clean, preset, artifact, level, rng))
                 names.append(f"{source.person}|{source.kind}|{variant}|{preset}|{artifact}|{level}")
             say(f"{source.person} {source.path.name} variant {variant}")
-    outputs, features, quality = zip(*rows, strict=True)
-    return Predictions(
-        tuple(names), torch.stack(outputs), torch.stack(features), torch.stack(quality)
-    )
+    return Predictions(tuple(names), *map(torch.stack, zip(*rows, strict=True)))
 
 
 def _versions(presets: Sequence[str]) -> Iterator[tuple[str, str, int]]:
@@ -128,8 +129,8 @@ def _variant(source: Source, variant: int, rng: torch.Generator) -> Volume:
 
 def _row(
     assessor: Assessor, clean: Volume, preset: str, artifact: str, level: int, rng: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Outputs, features and true quality of one version.
+) -> tuple[torch.Tensor, ...]:
+    """Outputs, features, true quality and simple numbers of one version.
 
     All levels of an artifact share a stream: only the strength differs between them.
     """
@@ -138,4 +139,4 @@ def _row(
     raw = assessor.look(worse)
     taken = take_slabs(worse.data, worse.spacing, raw.head, raw.where, assessor.preprocess)
     quality = full_reference(clean, taken, worse, raw.head, assessor.preprocess)
-    return raw.scan, raw.features, torch.nanmean(quality)
+    return raw.scan, raw.features, torch.nanmean(quality), simple_numbers(taken)

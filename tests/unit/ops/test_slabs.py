@@ -27,9 +27,9 @@ def test_published_stack_equals_the_published_steps() -> None:
     truth = scipy.ndimage.zoom(crop, (1, 128 / 40, 128 / 44), order=1)[3:33]
     spectrum = np.fft.fftn(truth.astype(np.float64))
     assert zoomed.shape == (30, 128, 128)
-    assert np.abs(zoomed.numpy() - truth).max() < 1e-5
-    assert np.abs(real.numpy() - spectrum.real).max() < 1e-5 * np.abs(spectrum).max()
-    assert np.abs(imaginary.numpy() - spectrum.imag).max() < 1e-5 * np.abs(spectrum).max()
+    assert np.abs(zoomed.numpy() - truth).max() < 1e-4
+    assert np.abs(real.numpy() - spectrum.real).max() < 1e-4 * np.abs(spectrum).max()
+    assert np.abs(imaginary.numpy() - spectrum.imag).max() < 1e-4 * np.abs(spectrum).max()
 
 
 def test_published_stack_refuses_what_is_too_small() -> None:
