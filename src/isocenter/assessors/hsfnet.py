@@ -17,7 +17,15 @@ from isocenter.data.scores import Finding, Plane, SliceRange, Strip
 from isocenter.data.volume import Volume
 from isocenter.errors import BadCheckpoint
 from isocenter.nets.hsfnet import Config, SlabHSFNet, build
-from isocenter.ops.slabs import Head, compressed, find_head, spectra, take_slabs, usable_axes
+from isocenter.ops.slabs import (
+    N_FACTS,
+    Head,
+    compressed,
+    find_head,
+    spectra,
+    take_slabs,
+    usable_axes,
+)
 
 __all__ = ["Assessor", "Judgement", "Raw", "load", "presence", "shipped"]
 
@@ -73,9 +81,14 @@ class Assessor:
                 f"{list(checkpoint.outputs)}); train with the recipe 'assessor'"
             )
         net = build(_config(checkpoint.config))
-        checkpoint.load_into(net)
         if not isinstance(net, SlabHSFNet):
             raise BadCheckpoint("these weights are the published network; it has no quality output")
+        if net.config.n_facts != N_FACTS:
+            raise BadCheckpoint(
+                f"these weights take {net.config.n_facts} facts about a slab, this version makes "
+                f"{N_FACTS}: use the version that trained them, or train again"
+            )
+        checkpoint.load_into(net)
         self.net = net.eval().to(device)
         self.preprocess, self.checkpoint, self.device = preprocess, checkpoint, device
 

@@ -12,6 +12,7 @@ from isocenter.data.preprocess import PublishedStack, Slabs
 from isocenter.data.shapes import Image3, Mask3
 from isocenter.errors import BadVolume
 from isocenter.ops.regions import head_mask, head_scale
+from isocenter.ops.shading import N_SHADING_FACTS, shading_facts
 
 __all__ = [
     "N_FACTS",
@@ -31,9 +32,9 @@ COMB_PERIODS = tuple(range(2, 9))
 """Periods, in k-space lines, at which a periodic change of the signal is looked for."""
 N_LINE_FACTS = len(COMB_PERIODS) + 2
 """Facts about the k-space lines along one axis; see :func:`line_facts`."""
-N_FACTS = 4 + 3 * N_LINE_FACTS
+N_FACTS = 4 + 3 * N_LINE_FACTS + N_SHADING_FACTS
 """Log pixel size along both window axes, log slice distance (mm), share of window in the head,
-then the line facts along both window axes and the slice axis."""
+then the line facts along both window axes and the slice axis, then the shading facts."""
 MIN_LINES = 32
 """Fewer k-space lines show no comb."""
 FAINT = 0.01
@@ -52,6 +53,8 @@ class Head:
     """Last voxel of the bounding box, included."""
     lines: tuple[tuple[float, ...], ...]
     """Along x, y, z: :func:`line_facts`."""
+    shading: tuple[float, ...]
+    """:func:`isocenter.ops.shading.shading_facts`."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def find_head(data: Image3) -> Head:
     first, last = zip(*(_extent(mask, axis) for axis in range(3)), strict=True)
     scale = head_scale(data, mask)
     lines = tuple(line_facts(data, axis) for axis in range(3))
-    return Head(mask, scale, first, last, lines)
+    return Head(mask, scale, first, last, lines, shading_facts(data, mask))
 
 
 def line_facts(data: Image3, axis: int) -> tuple[float, ...]:
@@ -194,7 +197,7 @@ def take_slabs(
         insides.append(window[-1] > 0.5)
         share = float(insides[-1].float().mean())
         lines = [fact for a in (*others, axis) for fact in head.lines[a]]
-        facts.append([*map(math.log, (*pixel, spacing[axis])), share, *lines])
+        facts.append([*map(math.log, (*pixel, spacing[axis])), share, *lines, *head.shading])
     return SlabBatch(
         torch.stack(slabs),
         torch.stack(insides),

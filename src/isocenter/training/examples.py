@@ -277,8 +277,8 @@ def _mirror(slabs: Tensor, facts: Tensor, rng: torch.Generator) -> tuple[Tensor,
 def _transpose_facts(facts: Tensor) -> Tensor:
     """The facts of the same slabs with rows and columns exchanged."""
     n = N_LINE_FACTS
-    order = [1, 0, 2, 3, *range(4 + n, 4 + 2 * n), *range(4, 4 + n), *range(4 + 2 * n, 4 + 3 * n)]
-    return facts[:, order]
+    rest = range(4 + 2 * n, facts.shape[1])
+    return facts[:, [1, 0, 2, 3, *range(4 + n, 4 + 2 * n), *range(4, 4 + n), *rest]]
 
 
 def _new_contrast(data: Image3, rng: torch.Generator) -> Image3:

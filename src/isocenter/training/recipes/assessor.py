@@ -25,7 +25,7 @@ class AssessorRecipe:
     repeats: int = 3
     """How often every simulated scan is learned from."""
     schedule: Schedule = field(
-        default_factory=lambda: Schedule(n_steps=1600, batch=6, sets=3, warm_up=100)
+        default_factory=lambda: Schedule(n_steps=1350, batch=6, sets=3, warm_up=100)
     )
     preprocess: Slabs = field(default_factory=Slabs)
     config: Config = field(
