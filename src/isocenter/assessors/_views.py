@@ -18,7 +18,6 @@ LARGEST_SIDE = 320
 """Pixels of a picture's longer side; keeps a report below a megabyte."""
 WHITE = 1.15
 """Brightness shown white, in units of the head's 99th percentile."""
-N_WORST = 3
 
 
 def views_of(scan: Volume, head: Head, worst: tuple[tuple[int, int], ...]) -> tuple[View, ...]:
@@ -33,7 +32,7 @@ def views_of(scan: Volume, head: Head, worst: tuple[tuple[int, int], ...]) -> tu
     thick = [axis for axis in range(3) if scan.shape[axis] > 1]
     shown = [(axis, centre[axis], False) for axis in reversed(range(3)) if len(thick) == 3]
     shown = shown or [(axis, centre[axis], False) for axis in range(3) if axis not in thick][:1]
-    shown += [(axis, index, True) for axis, index in worst[:N_WORST]]
+    shown += [(axis, index, True) for axis, index in worst]
     return tuple(_view(scan, head, axis, index, bad) for axis, index, bad in shown)
 
 

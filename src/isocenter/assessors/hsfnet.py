@@ -35,7 +35,9 @@ N_SLABS = {1: (24,), 2: (12, 12), 3: (7, 7, 10)}
 AT_ONCE = 8
 """Slabs of one forward pass: bounds the memory."""
 N_WORST = 3
-"""Slice ranges named per finding."""
+"""Slice ranges named per finding, and slices shown."""
+VISIBLE = 0.125
+"""Severity from which a slice counts as showing something: half of level 1."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Judgement:
     distance: float
     """Distance of the scan's features from the training data."""
     worst: tuple[tuple[int, int], ...]
-    """(axis, index) of the worst slices, worst first."""
+    """(axis, index) of slices that show something, worst first."""
 
 
 class Assessor:
@@ -128,7 +130,7 @@ class Assessor:
             findings=findings,
             strips=_strips(raw, overall),
             distance=self.distance(raw.features),
-            worst=tuple(raw.where[i] for i in overall.argsort(descending=True).tolist()),
+            worst=tuple(raw.where[i] for i in _worst(overall)),
         )
 
     def distance(self, features: Tensor) -> float:
@@ -224,8 +226,13 @@ def _findings(
 
 def _ranges(raw: Raw, severity: Tensor) -> tuple[SliceRange, ...]:
     """The worst slices of one artifact; each slab stands for the slices up to its neighbours."""
+    return tuple(_around(raw, place) for place in _worst(severity))
+
+
+def _worst(severity: Tensor) -> list[int]:
+    """The slabs of highest severity, worst first, as far as they show anything."""
     order = severity.argsort(descending=True)[:N_WORST].tolist()
-    return tuple(_around(raw, place) for place in order if severity[place] >= 0.125)
+    return [place for place in order if severity[place] >= VISIBLE]
 
 
 def _around(raw: Raw, place: int) -> SliceRange:
