@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import subprocess
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,13 @@ from isocenter.training.evaluate import (
 )
 from isocenter.training.examples import ExampleSet
 from isocenter.training.loop import Trainer
-from isocenter.training.predictions import Predictions, concatenate, load, predict
+from isocenter.training.predictions import (
+    Predictions,
+    concatenate,
+    load,
+    predict,
+    predict_foreign,
+)
 from isocenter.training.recipes.assessor import AssessorRecipe
 
 SIDES = {
@@ -43,10 +50,12 @@ SIDES = {
     "validation": (("physical",), 2, 1),
     "test": (("physical", "hsfnet-2025"), 1, 1),
 }
+N_FOREIGN = 160
+"""Painted objects that teach what is no head."""
 UNFITTED: dict[str, Any] = {
     "presence": {"slope": [1.0] * len(TYPES), "offset": [0.0] * len(TYPES)},
     "quality": {"slope": 1.0, "offset": 0.0, "edges": [], "half_widths": [0.0]},
-    "domain": {"limit": 1e9},
+    "domain": {},
 }
 
 
@@ -68,9 +77,7 @@ def train(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
     trainer.resume()
     trainer.run(n_workers=options.workers, say=lambda line: print(line, flush=True))
     weights = trainer.averaged().cpu().state_dict()
-    known = torch.zeros(128), torch.eye(128)
-    fitted = dict(zip(("fitted.domain.mean", "fitted.domain.precision"), known, strict=True))
-    _checkpoint(recipe, {**weights, **fitted}, UNFITTED, {}).save(options.out / "raw.safetensors")
+    _checkpoint(recipe, dict(weights), UNFITTED, {}).save(options.out / "raw.safetensors")
 
 
 def predict_all(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
@@ -82,14 +89,24 @@ def predict_all(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
         scans = recipe.side(options.data, "train" if side == "known" else side)
         parts = _deal(scans[:: SIDES[side][2]], options.processes)
         jobs = [(options, side, part) for part in parts]
-        with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-            concatenate(pool.starmap(_predict, jobs)).save(file)
+        _in_processes(_predict, jobs).save(file)
+    file = options.out / "predictions-foreign.safetensors"
+    if not file.exists():
+        share = N_FOREIGN // options.processes
+        jobs = [(options, i * share, share) for i in range(options.processes)]
+        _in_processes(_predict_foreign, jobs).save(file)
+
+
+def _in_processes(work: Callable[..., Predictions], jobs: list[tuple[Any, ...]]) -> Predictions:
+    with multiprocessing.get_context("spawn").Pool(len(jobs)) as pool:
+        return concatenate(pool.starmap(work, jobs))
 
 
 def finish(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
     """Calibrate on validation people, measure on test people, write weights and scores."""
     rows = {side: load(options.out / f"predictions-{side}.safetensors") for side in SIDES}
-    domain = fit_domain(concatenate([rows["known"], rows["validation"]]))
+    foreign = load(options.out / "predictions-foreign.safetensors")
+    domain = fit_domain(concatenate([rows["known"], rows["validation"]]), foreign)
     calibration = calibrate(rows["validation"], domain)
     preset, level = rows["test"].column("preset"), rows["test"].column("level")
     physical = rows["test"].where(preset == "physical")
@@ -121,6 +138,12 @@ def _predict(options: argparse.Namespace, side: str, scans: list[Source]) -> Pre
     presets, n_variants, _ = SIDES[side]
     seed = AssessorRecipe().seed
     return predict(assessor, scans, presets=presets, n_variants=n_variants, seed=seed, say=_say)
+
+
+def _predict_foreign(options: argparse.Namespace, first: int, count: int) -> Predictions:
+    torch.set_num_threads(1)
+    assessor = Assessor(Checkpoint.load(options.out / "raw.safetensors"), "cpu")
+    return predict_foreign(assessor, first=first, count=count, seed=AssessorRecipe().seed, say=_say)
 
 
 def _say(line: str) -> None:
@@ -178,6 +201,7 @@ def _card(
         "task": "artifact type, level and quality of head MR scans; research use only",
         "licence": "Apache-2.0",
         "data": sorted({source.origin for source in found}),
+        "foreign": f"{N_FOREIGN} painted objects that are no heads, for the domain check",
         "damage": "simulated: presets physical and hsfnet-2025, singly and in pairs",
         "quality": "SSIM against the undamaged scan inside the head, mean over slices",
         "split": {side: list(people) for side, people in split.items()},

@@ -57,7 +57,7 @@ def assess(
     assessor = _assessor(model, _device(device))
     raw = assessor.look(volume)
     judgement = assessor.read(raw)
-    domain = domain_of(volume, raw.head, judgement.distance, assessor.checkpoint.calibration)
+    domain = domain_of(volume, raw.head, judgement.distance)
     measures = () if reference is None else _against(volume, reference)
     quality = _quality(judgement, domain.reason)
     facts = _facts(volume)

@@ -1,8 +1,5 @@
 """Is this a scan that the model can judge?"""
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 
 from isocenter.data.scores import Domain
@@ -13,24 +10,24 @@ __all__ = ["domain_of", "outside_by_shape"]
 
 HEAD_SIZE = (90.0, 330.0)
 """Extent of a head or brain in mm, smallest and largest, along any axis seen in full."""
+LIMIT = 1.0
+"""Distance from known scans above which a scan is foreign."""
 FEWEST_VALUES = 200
 """A magnitude image holds more distinct values than this inside the head; a label map does not."""
 
 
-def domain_of(scan: Volume, head: Head, distance: float, calibration: Mapping[str, Any]) -> Domain:
+def domain_of(scan: Volume, head: Head, distance: float) -> Domain:
     """Whether the scan is like the training data, by plain facts first, then by features.
 
     Args:
         scan: What is judged.
         head: Its head.
-        distance: Of the features, from the assessor.
-        calibration: Holds ``domain.limit``.
+        distance: From the assessor.
     """
-    limit = float(calibration["domain"]["limit"])
     reason = outside_by_shape(scan, head)
-    if reason is None and distance > limit:
-        reason = f"features at distance {distance:.1f}, limit {limit:.1f}"
-    return Domain(reason is None, distance, limit, reason)
+    if reason is None and distance > LIMIT:
+        reason = f"distance {distance:.2f} from known scans, limit {LIMIT:.0f}"
+    return Domain(reason is None, distance, LIMIT, reason)
 
 
 def outside_by_shape(scan: Volume, head: Head) -> str | None:

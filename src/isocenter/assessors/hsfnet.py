@@ -1,6 +1,5 @@
 """The assessor of the improved HSFNet: artifacts, their levels, and the quality of a scan."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,14 +19,25 @@ from isocenter.nets.hsfnet import Config, SlabHSFNet, build
 from isocenter.ops.slabs import (
     N_FACTS,
     Head,
+    SlabBatch,
     compressed,
     find_head,
+    simple_numbers,
     spectra,
     take_slabs,
     usable_axes,
 )
 
-__all__ = ["Assessor", "Judgement", "Raw", "load", "presence", "shipped"]
+__all__ = [
+    "Assessor",
+    "Judgement",
+    "Raw",
+    "foreign_odds",
+    "load",
+    "mahalanobis",
+    "presence",
+    "shipped",
+]
 
 PLANES: tuple[Plane, Plane, Plane] = ("sagittal", "coronal", "axial")
 N_SLABS = {1: (24,), 2: (12, 12), 3: (7, 7, 10)}
@@ -36,6 +46,10 @@ AT_ONCE = 8
 """Slabs of one forward pass: bounds the memory."""
 N_WORST = 3
 """Slice ranges named per finding, and slices shown."""
+DOMAIN = ("domain.mean", "domain.precision", "domain.odds")
+"""Fitted arrays of the domain check."""
+ODDS_UNIT = 5.0
+"""Log odds that count as one unit of distance."""
 VISIBLE = 0.125
 """Severity from which a slice counts as showing something: half of level 1."""
 
@@ -50,9 +64,15 @@ class Raw:
     """(S, n_outputs)."""
     features: Tensor
     """(128,)."""
-    where: tuple[tuple[int, int], ...]
-    """(axis, index) of each slab."""
+    simple: Tensor
+    """:func:`isocenter.ops.slabs.simple_numbers`."""
+    batch: SlabBatch
     head: Head
+
+    @property
+    def where(self) -> tuple[tuple[int, int], ...]:
+        """(axis, index) of each slab."""
+        return self.batch.where
 
 
 @dataclass(frozen=True)
@@ -67,7 +87,7 @@ class Judgement:
     """Most probable first."""
     strips: tuple[Strip, ...]
     distance: float
-    """Distance of the scan's features from the training data."""
+    """Distance of the scan from the training data, 1 at the limit."""
     worst: tuple[tuple[int, int], ...]
     """(axis, index) of slices that show something, worst first."""
 
@@ -99,17 +119,23 @@ class Assessor:
         """Run the network on slabs spread over the head."""
         head = find_head(scan.data)
         where = _places(scan, head, self.preprocess)
+        batch = take_slabs(scan.data, scan.spacing, head, where, self.preprocess)
         features = []
-        for first in range(0, len(where), AT_ONCE):
-            part = where[first : first + AT_ONCE]
-            batch = take_slabs(scan.data, scan.spacing, head, part, self.preprocess)
-            slabs = batch.slabs[None].to(self.device)
-            facts = batch.facts[None].to(self.device)
-            waves = spectra(slabs, self.preprocess)
-            features.append(self.net.look(compressed(slabs), waves, facts)[0])
+        for slabs, facts in zip(
+            batch.slabs.to(self.device).split(AT_ONCE),
+            batch.facts.to(self.device).split(AT_ONCE),
+            strict=True,
+        ):
+            waves = spectra(slabs[None], self.preprocess)
+            features.append(self.net.look(compressed(slabs[None]), waves, facts[None])[0])
         result = self.net.judge(torch.cat(features)[None])
         return Raw(
-            result.scan[0].cpu(), result.slabs[0].cpu(), result.features[0].cpu(), where, head
+            result.scan[0].cpu(),
+            result.slabs[0].cpu(),
+            result.features[0].cpu(),
+            simple_numbers(batch).cpu(),
+            batch,
+            head,
         )
 
     def judge(self, scan: Volume) -> Judgement:
@@ -129,18 +155,36 @@ class Assessor:
             interval=interval,
             findings=findings,
             strips=_strips(raw, overall),
-            distance=self.distance(raw.features),
+            distance=self.distance(raw),
             worst=tuple(raw.where[i] for i in _worst(overall)),
         )
 
-    def distance(self, features: Tensor) -> float:
-        """Mahalanobis distance from the training data, per dimension.
+    def distance(self, raw: Raw) -> float:
+        """How far the scan is from those that the network knows; above 1 it is foreign.
 
-        Lee et al., arXiv:1807.03888, with one Gaussian for all classes.
+        The larger of two: the Mahalanobis distance of the features from those of known scans
+        (Lee et al., arXiv:1807.03888, one Gaussian for all classes), and the log odds of
+        showing no head, each in units of what hardly any known scan reaches.
         """
-        centred = features - self.checkpoint.fitted("domain.mean")
-        squared = centred @ self.checkpoint.fitted("domain.precision") @ centred
-        return math.sqrt(max(0.0, float(squared)) / len(features))
+        limits = self.checkpoint.calibration["domain"]
+        mean, precision, odds = map(self.checkpoint.fitted, DOMAIN)
+        far = float(mahalanobis(raw.features[None], mean, precision))
+        foreign = float(foreign_odds(raw.features[None], raw.simple[None], odds))
+        beyond = 1 + (foreign - float(limits["odds"])) / ODDS_UNIT
+        return max(far / float(limits["mahalanobis"]), beyond)
+
+
+def mahalanobis(features: Tensor, mean: Tensor, precision: Tensor) -> Tensor:
+    """Distance per dimension of every row of ``features`` (rows, k)."""
+    centred = features - mean
+    squared = ((centred @ precision) * centred).sum(-1).clamp_min(0)
+    return (squared / features.shape[1]).sqrt()
+
+
+def foreign_odds(features: Tensor, simple: Tensor, coefficients: Tensor) -> Tensor:
+    """Log odds, row by row, that a scan shows something else than a head."""
+    rows = torch.cat([features, simple, torch.ones(len(features), 1)], 1)
+    return rows @ coefficients
 
 
 def load(path: Path | str, device: str) -> Assessor:

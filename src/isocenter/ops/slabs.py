@@ -23,6 +23,7 @@ __all__ = [
     "find_head",
     "line_facts",
     "published_inputs",
+    "simple_numbers",
     "spectra",
     "take_slabs",
     "usable_axes",
@@ -227,6 +228,28 @@ def spectra(slabs: Tensor, preprocess: Slabs) -> Tensor:
     return torch.stack([part.sign() * (part.abs() / floor).log1p() / 5 for part in parts], -3)
 
 
+def simple_numbers(batch: SlabBatch) -> Tensor:
+    """Numbers that anyone would look at first, averaged over the slabs of a scan.
+
+    Simple methods and the domain check use them.  First the facts that the network gets, too
+    (voxel size, k-space lines, shading), then the logarithms of
+    sharpness, gradient, brightness of the air, spread, and slow variation inside the head.
+    """
+    middle = batch.slabs[:, batch.slabs.shape[1] // 2]
+    inside = batch.inside
+    laplacian = (4 * middle - sum(middle.roll(s, d) for s in (1, -1) for d in (1, 2))).abs()
+    gradient = torch.hypot(middle - middle.roll(1, 1), middle - middle.roll(1, 2))
+    slow = F.avg_pool2d(middle * inside, 16) / F.avg_pool2d(inside.float(), 16).clamp_min(0.1)
+    numbers = [
+        _mean_where(laplacian, inside),
+        _mean_where(gradient, inside),
+        _mean_where(middle.abs(), ~inside),
+        _mean_where(middle.square(), inside).sqrt(),
+        slow.flatten(1).std(1).mean(),
+    ]
+    return torch.cat([batch.facts.mean(0), torch.stack(numbers).clamp_min(1e-6).log()])
+
+
 def published_inputs(data: Image3, preprocess: PublishedStack) -> tuple[Tensor, Tensor, Tensor]:
     """Inputs of the published network: slices, real and imaginary part of their spectrum.
 
@@ -308,3 +331,7 @@ def _tukey(side: int, taper: float, device: torch.device) -> Tensor:
     at = (torch.arange(side, device=device) + 0.5) / side
     edge = torch.minimum(at, 1 - at) / max(taper, 1e-6)
     return 0.5 - 0.5 * torch.cos(math.pi * edge.clamp(max=1.0))
+
+
+def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum() / mask.sum().clamp_min(1)

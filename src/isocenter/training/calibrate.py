@@ -8,12 +8,16 @@ import torch
 from torch import Tensor
 
 from isocenter.assessors._outputs import TYPES, quality_to_target, split_outputs
+from isocenter.assessors.hsfnet import foreign_odds, mahalanobis
+from isocenter.training.baseline import fit_classes
 from isocenter.training.predictions import Predictions
 
 __all__ = ["calibrate", "fit_domain"]
 
 SHRINKAGE = 0.1
 """Share of the average variance put on the covariance's diagonal."""
+FOREIGN_RIDGE = 1.0
+"""Penalty of the regression of known against foreign: many inputs, few objects."""
 N_BINS = 3
 """Ranges of quality with an interval width of their own."""
 
@@ -25,30 +29,62 @@ def calibrate(validation: Predictions, domain: dict[str, Tensor]) -> dict[str, A
         validation: Rows of the preset ``physical``.
         domain: From :func:`fit_domain`.
     """
-    distances = mahalanobis(validation.features, domain)
     return {
         "presence": _fit_presence(validation),
         "quality": _fit_quality(validation),
-        "domain": {"limit": float(np.quantile(distances, 0.995) * 1.1)},
+        "domain": _domain_limits(validation, domain),
     }
 
 
-def fit_domain(known: Predictions) -> dict[str, Tensor]:
-    """Mean and inverse covariance of the features of scans that the network knows."""
+def fit_domain(known: Predictions, foreign: Predictions) -> dict[str, Tensor]:
+    """What tells scans that the network knows from others.
+
+    Mean and inverse covariance of the features of known scans, and the coefficients of a
+    logistic regression of known against foreign.
+
+    Args:
+        known: Rows of heads, damaged and not.
+        foreign: Rows of other objects.
+    """
+    mean, precision = _gaussian(known)
+    return {
+        "domain.mean": mean,
+        "domain.precision": precision,
+        "domain.odds": _fit_odds(known, foreign),
+    }
+
+
+def _fit_odds(known: Predictions, foreign: Predictions) -> Tensor:
+    """Coefficients of the raw inputs, the offset last."""
+    sides = [torch.cat([side.features, side.simple], 1) for side in (known, foreign)]
+    # As many of each, so that the odds do not depend on how many were made.
+    copies = max(1, len(sides[0]) // len(sides[1]))
+    inputs = torch.cat([sides[0], sides[1].repeat(copies, 1)])
+    classes = torch.cat([torch.zeros(len(sides[0])), torch.ones(len(sides[1]) * copies)]).long()
+    line = fit_classes(inputs, classes, 2, ridge=FOREIGN_RIDGE)
+    weight = line.weight[:, 1] - line.weight[:, 0]
+    scaled = weight[:-1] / line.scale
+    return torch.cat([scaled, (weight[-1] - scaled @ line.mean)[None]])
+
+
+def _domain_limits(rows: Predictions, domain: dict[str, Tensor]) -> dict[str, float]:
+    """What one known scan in two hundred exceeds, and a little more."""
+    far = mahalanobis(rows.features, domain["domain.mean"], domain["domain.precision"])
+    odds = foreign_odds(rows.features, rows.simple, domain["domain.odds"])
+    return {
+        "mahalanobis": 1.2 * float(np.quantile(far.numpy(), 0.995)),
+        "odds": max(0.0, float(np.quantile(odds.numpy(), 0.995)) + 1.0),
+    }
+
+
+def _gaussian(known: Predictions) -> tuple[Tensor, Tensor]:
     features = known.features.double()
     mean = features.mean(0)
     covariance = torch.cov(features.T)
     average = covariance.diagonal().mean()
     identity = torch.eye(len(mean), dtype=torch.float64)
     shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * average * identity
-    return {"domain.mean": mean.float(), "domain.precision": torch.linalg.inv(shrunk).float()}
-
-
-def mahalanobis(features: Tensor, domain: dict[str, Tensor]) -> np.ndarray:
-    """Distance per dimension of every row."""
-    centred = features - domain["domain.mean"]
-    squared = ((centred @ domain["domain.precision"]) * centred).sum(-1).clamp_min(0)
-    return np.asarray((squared / features.shape[1]).sqrt().numpy())
+    return mean.float(), torch.linalg.inv(shrunk).float()
 
 
 def _fit_presence(rows: Predictions) -> dict[str, list[float]]:

@@ -15,9 +15,8 @@ from isocenter.data.io import read
 from isocenter.data.random import child, generator
 from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Source
+from isocenter.datasets.foreign_objects import paint_object
 from isocenter.datasets.label_heads import paint_head
-from isocenter.ops.slabs import take_slabs
-from isocenter.training.baseline import simple_numbers
 from isocenter.training.examples import (
     Damage,
     damage_scan,
@@ -26,7 +25,7 @@ from isocenter.training.examples import (
     with_field_of_view,
 )
 
-__all__ = ["Predictions", "concatenate", "load", "predict"]
+__all__ = ["Predictions", "concatenate", "load", "predict", "predict_foreign"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,29 @@ def predict(
     return Predictions(tuple(names), *map(torch.stack, zip(*rows, strict=True)))
 
 
+def predict_foreign(
+    assessor: Assessor, *, first: int, count: int, seed: int, say: Callable[[str], None] = print
+) -> Predictions:
+    """Painted objects through the network; their quality means nothing.
+
+    Args:
+        assessor: The network.
+        first: Number of the first object.
+        count: How many.
+        seed: Of all draws.
+        say: Told now and then.
+    """
+    names, rows = [], []
+    for number in range(first, first + count):
+        scan = paint_object(rng=child(generator(seed), "foreign", number))
+        raw = assessor.look(scan)
+        rows.append((raw.scan, raw.features, torch.tensor(0.0), raw.simple))
+        names.append(f"object-{number}|foreign|0|none|none|0")
+        if number % 20 == 0:
+            say(f"foreign object {number}")
+    return Predictions(tuple(names), *map(torch.stack, zip(*rows, strict=True)))
+
+
 def _versions(presets: Sequence[str]) -> Iterator[tuple[str, str, int]]:
     yield "physical", "pristine", 0
     for preset in presets:
@@ -137,6 +159,5 @@ def _row(
     damage = Damage(preset, ((artifact, level),) if level else ())
     worse = damage_scan(clean, damage, rng=child(rng, artifact))
     raw = assessor.look(worse)
-    taken = take_slabs(worse.data, worse.spacing, raw.head, raw.where, assessor.preprocess)
-    quality = full_reference(clean, taken, worse, raw.head, assessor.preprocess)
-    return raw.scan, raw.features, torch.nanmean(quality), simple_numbers(taken)
+    quality = full_reference(clean, raw.batch, worse, raw.head, assessor.preprocess)
+    return raw.scan, raw.features, torch.nanmean(quality), raw.simple
