@@ -58,7 +58,9 @@ class Predictions:
     def save(self, path: Path) -> None:
         """Write atomically."""
         text = torch.tensor(list("\n".join(self.names).encode()), dtype=torch.uint8)
-        write_bytes(path, safetensors.torch.save({**vars(self), "names": text}))
+        plain = {**vars(self), "names": text}
+        whole = {name: tensor.contiguous() for name, tensor in plain.items()}
+        write_bytes(path, safetensors.torch.save(whole))
 
 
 def load(path: Path) -> Predictions:
