@@ -52,11 +52,6 @@ SIDES = {
 }
 N_FOREIGN = 160
 """Painted objects that teach what is no head."""
-UNFITTED: dict[str, Any] = {
-    "presence": {"slope": [1.0] * len(TYPES), "offset": [0.0] * len(TYPES)},
-    "quality": {"slope": 1.0, "offset": 0.0, "edges": [], "half_widths": [0.0]},
-    "domain": {},
-}
 
 
 def main() -> None:
@@ -77,7 +72,7 @@ def train(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
     trainer.resume()
     trainer.run(n_workers=options.workers, say=lambda line: print(line, flush=True))
     weights = trainer.averaged().cpu().state_dict()
-    _checkpoint(recipe, dict(weights), UNFITTED, {}).save(options.out / "raw.safetensors")
+    _checkpoint(recipe, dict(weights), {}, {}).save(options.out / "raw.safetensors")
 
 
 def predict_all(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
@@ -107,19 +102,19 @@ def finish(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
     rows = {side: load(options.out / f"predictions-{side}.safetensors") for side in SIDES}
     foreign = load(options.out / "predictions-foreign.safetensors")
     domain = fit_domain(concatenate([rows["known"], rows["validation"]]), foreign)
-    calibration = calibrate(rows["validation"], domain)
+    calibration, fitted = calibrate(rows["validation"], domain)
     preset, level = rows["test"].column("preset"), rows["test"].column("level")
     physical = rows["test"].where(preset == "physical")
     published = rows["test"].where((preset == "hsfnet-2025") | (level == "0"))
     scores = {
-        "physical": evaluate_physical(physical, calibration),
-        "physical, brains only": evaluate_physical(_brains(physical), calibration),
+        "physical": evaluate_physical(physical, calibration, fitted),
+        "physical, brains only": evaluate_physical(_brains(physical), calibration, fitted),
         "physical, straight lines on simple numbers": evaluate_baselines(rows["known"], physical),
         "hsfnet-2025": evaluate_published(published),
         "hsfnet-2025, brains only": evaluate_published(_brains(published)),
     }
     raw = Checkpoint.load(options.out / "raw.safetensors")
-    tensors = {**raw.weights(), **{f"fitted.{key}": value for key, value in domain.items()}}
+    tensors = {**raw.weights(), **{f"fitted.{key}": value for key, value in fitted.items()}}
     card = _card(recipe, sources(options.data), scores)
     made = _checkpoint(recipe, tensors, calibration, card)
     made.save(options.out / "hsfnet.safetensors", dtype=torch.float16)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from isocenter.assessors._evidence import FITTED, evidence, presence, quality
 from isocenter.assessors._outputs import OUTPUTS, TYPES, split_outputs, target_to_quality
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Slabs, preprocess_from_json
@@ -35,7 +36,7 @@ __all__ = [
     "foreign_odds",
     "load",
     "mahalanobis",
-    "presence",
+    "severity",
     "shipped",
 ]
 
@@ -144,20 +145,28 @@ class Assessor:
 
     def read(self, raw: Raw) -> Judgement:
         """Calibrated judgement from the network's numbers."""
-        calibration = self.checkpoint.calibration
-        levels, _, quality = split_outputs(raw.scan)
-        value, interval = _quality(float(quality), calibration)
-        slab_severity = _severity(split_outputs(raw.slabs)[0], calibration)
-        findings = _findings(levels, slab_severity, raw, calibration)
+        fitted = {name: self.checkpoint.fitted(name) for name in FITTED}
+        whole, each = evidence(raw.scan, raw.simple), evidence(raw.slabs, raw.simple)
+        levels = split_outputs(raw.scan)[0]
+        slab_severity = severity(split_outputs(raw.slabs)[0], presence(each, fitted))
+        value, interval = self._quality(float(quality(whole, fitted)))
         overall = slab_severity.amax(-1)
         return Judgement(
             quality=value,
             interval=interval,
-            findings=findings,
+            findings=_findings(levels, presence(whole, fitted), slab_severity, raw),
             strips=_strips(raw, overall),
             distance=self.distance(raw),
             worst=tuple(raw.where[i] for i in _worst(overall)),
         )
+
+    def _quality(self, target: float) -> tuple[float, tuple[float, float]]:
+        """Quality and its 90 % interval, 0 to 100."""
+        fit = self.checkpoint.calibration["quality"]
+        width = fit["half_widths"][sum(target > edge for edge in fit["edges"])]
+        ends = torch.tensor([target - width, target, target + width])
+        low, value, high = (100 * target_to_quality(ends)).tolist()
+        return value, (low, high)
 
     def distance(self, raw: Raw) -> float:
         """How far the scan is from those that the network knows; above 1 it is foreign.
@@ -223,46 +232,24 @@ def _places(scan: Volume, head: Head, preprocess: Slabs) -> tuple[tuple[int, int
     return tuple(places)
 
 
-def presence(levels: Tensor, calibration: Mapping[str, Any]) -> Tensor:
-    """Calibrated probability of each artifact, (..., 6)."""
-    log_p = levels.log_softmax(-1)
-    odds = log_p[..., 1:].logsumexp(-1) - log_p[..., 0]
-    slope, offset = (torch.tensor(calibration["presence"][key]) for key in ("slope", "offset"))
-    return torch.sigmoid(slope * odds + offset)
-
-
 def _level_given_present(levels: Tensor) -> Tensor:
     """Probability of levels 1 to 4 given that the artifact is there, (..., 6, 4)."""
     return levels[..., 1:].softmax(-1)
 
 
-def _severity(levels: Tensor, calibration: Mapping[str, Any]) -> Tensor:
-    """Expected level over 4, (..., 6)."""
+def severity(levels: Tensor, probability: Tensor) -> Tensor:
+    """Expected level over 4, (..., 6), from level logits and the probability of each artifact."""
     share = torch.arange(1, 5) / 4
-    return presence(levels, calibration) * (_level_given_present(levels) * share).sum(-1)
-
-
-def _quality(raw: float, calibration: Mapping[str, Any]) -> tuple[float, tuple[float, float]]:
-    """Quality and its 90 % interval, 0 to 100."""
-    fit = calibration["quality"]
-    target = fit["slope"] * raw + fit["offset"]
-    edges, widths = fit["edges"], fit["half_widths"]
-    width = widths[sum(target > edge for edge in edges)]
-    low, value, high = (
-        100 * float(target_to_quality(torch.tensor(t)))
-        for t in (target - width, target, target + width)
-    )
-    return value, (low, high)
+    return probability * (_level_given_present(levels) * share).sum(-1)
 
 
 def _findings(
-    levels: Tensor, slab_severity: Tensor, raw: Raw, calibration: Mapping[str, Any]
+    levels: Tensor, probability: Tensor, slab_severity: Tensor, raw: Raw
 ) -> tuple[Finding, ...]:
-    probability = presence(levels, calibration).tolist()
-    severity = _severity(levels, calibration).tolist()
+    whole = severity(levels, probability).tolist()
     level = (_level_given_present(levels).argmax(-1) + 1).tolist()
     found = [
-        Finding(name, probability[i], level[i], severity[i], _ranges(raw, slab_severity[:, i]))
+        Finding(name, float(probability[i]), level[i], whole[i], _ranges(raw, slab_severity[:, i]))
         for i, name in enumerate(TYPES)
     ]
     return tuple(sorted(found, key=lambda finding: -finding.probability))

@@ -17,6 +17,8 @@ from isocenter.ops.shading import N_SHADING_FACTS, shading_facts
 __all__ = [
     "N_FACTS",
     "N_LINE_FACTS",
+    "N_PLAIN",
+    "N_SIMPLE",
     "Head",
     "SlabBatch",
     "compressed",
@@ -38,6 +40,9 @@ N_FACTS = 4 + 3 * N_LINE_FACTS + N_SHADING_FACTS
 then the line facts along both window axes and the slice axis, then the shading facts."""
 MIN_LINES = 32
 """Fewer k-space lines show no comb."""
+N_PLAIN = 4 + N_SHADING_FACTS
+"""How many of :func:`simple_numbers` come first: line and shading facts, whatever the axes."""
+N_SIMPLE = N_PLAIN + 4 + len(COMB_PERIODS) + 5
 FAINT = 0.01
 """Brightness, in units of the head's, from which the second image is logarithmic."""
 
@@ -231,9 +236,13 @@ def spectra(slabs: Tensor, preprocess: Slabs) -> Tensor:
 def simple_numbers(batch: SlabBatch) -> Tensor:
     """Numbers that anyone would look at first, averaged over the slabs of a scan.
 
-    Simple methods and the domain check use them.  First the facts that the network gets, too
-    (voxel size, k-space lines, shading), then the logarithms of
-    sharpness, gradient, brightness of the air, spread, and slow variation inside the head.
+    Simple methods, calibration and the domain check use them.  The network's facts without
+    the order of axes (strongest comb, largest and smallest spread and largest peak of line
+    changes; shading; voxel size and share of the head; combs by period), then the logarithms
+    of sharpness, gradient, brightness of the air, spread, and slow variation in the head.
+
+    Returns:
+        (N_SIMPLE,).
     """
     middle = batch.slabs[:, batch.slabs.shape[1] // 2]
     inside = batch.inside
@@ -247,7 +256,18 @@ def simple_numbers(batch: SlabBatch) -> Tensor:
         _mean_where(middle.square(), inside).sqrt(),
         slow.flatten(1).std(1).mean(),
     ]
-    return torch.cat([batch.facts.mean(0), torch.stack(numbers).clamp_min(1e-6).log()])
+    lines = batch.facts[0, 4 : 4 + 3 * N_LINE_FACTS].view(3, N_LINE_FACTS)
+    combs, spread, peak = lines.split([len(COMB_PERIODS), 1, 1], 1)
+    extremes = torch.stack([combs.max(), spread.max(), spread.min(), peak.max()])
+    return torch.cat(
+        [
+            extremes,
+            batch.facts[0, 4 + 3 * N_LINE_FACTS :],
+            batch.facts[:, :4].mean(0),
+            combs.amax(0),
+            torch.stack(numbers).clamp_min(1e-6).log(),
+        ]
+    )
 
 
 def published_inputs(data: Image3, preprocess: PublishedStack) -> tuple[Tensor, Tensor, Tensor]:

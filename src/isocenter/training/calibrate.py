@@ -3,11 +3,12 @@
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from isocenter.assessors._outputs import TYPES, quality_to_target, split_outputs
+from isocenter.assessors._evidence import N_EVIDENCE, OWN_ODDS, evidence, quality
+from isocenter.assessors._outputs import TYPES, quality_to_target
 from isocenter.assessors.hsfnet import foreign_odds, mahalanobis
 from isocenter.training.baseline import fit_classes
 from isocenter.training.predictions import Predictions
@@ -18,22 +19,30 @@ SHRINKAGE = 0.1
 """Share of the average variance put on the covariance's diagonal."""
 FOREIGN_RIDGE = 1.0
 """Penalty of the regression of known against foreign: many inputs, few objects."""
+PULL = 1e-3
+"""Weight of the squared change of a coefficient; inputs are standardised."""
 N_BINS = 3
 """Ranges of quality with an interval width of their own."""
 
 
-def calibrate(validation: Predictions, domain: dict[str, Tensor]) -> dict[str, Any]:
-    """All calibration numbers of a checkpoint, from people outside training.
+def calibrate(
+    validation: Predictions, domain: dict[str, Tensor]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """All that is fitted on people outside training.
 
     Args:
         validation: Rows of the preset ``physical``.
         domain: From :func:`fit_domain`.
+
+    Returns:
+        Numbers for the checkpoint's header, and arrays to be stored beside the weights.
     """
-    return {
-        "presence": _fit_presence(validation),
-        "quality": _fit_quality(validation),
+    fitted = _fit_evidence(validation)
+    numbers = {
+        "quality": _fit_intervals(validation, fitted),
         "domain": _domain_limits(validation, domain),
     }
+    return numbers, {**fitted, **domain}
 
 
 def fit_domain(known: Predictions, foreign: Predictions) -> dict[str, Tensor]:
@@ -87,40 +96,67 @@ def _gaussian(known: Predictions) -> tuple[Tensor, Tensor]:
     return mean.float(), torch.linalg.inv(shrunk).float()
 
 
-def _fit_presence(rows: Predictions) -> dict[str, list[float]]:
-    """Slope and offset of the log odds of each artifact (Platt 1999), by maximum likelihood."""
-    levels = split_outputs(rows.outputs)[0].log_softmax(-1)
-    odds = (levels[..., 1:].logsumexp(-1) - levels[..., 0]).double().numpy()
+def _fit_evidence(rows: Predictions) -> dict[str, Tensor]:
+    """Linear models of presence and quality; see :mod:`isocenter.assessors._evidence`."""
+    known = evidence(rows.outputs, rows.simple)
+    mean, scale = known.mean(0), known.std(0).clamp_min(1e-3)
+    standard = _with_one((known - mean) / scale)
     artifact = rows.column("artifact")
-    fits = [_platt(odds[:, i], artifact == name) for i, name in enumerate(TYPES)]
-    return {"slope": [fit[0] for fit in fits], "offset": [fit[1] for fit in fits]}
-
-
-def _platt(odds: np.ndarray, present: np.ndarray) -> tuple[float, float]:
-    sign = np.where(present, 1.0, -1.0)
-
-    def loss(x: np.ndarray) -> float:
-        likelihood = np.logaddexp(0, -sign * (x[0] * odds + x[1])).mean()
-        # A weak pull to "as trained" keeps the fit finite when the classes are separable.
-        return float(likelihood + 1e-3 * ((x[0] - 1) ** 2 + x[1] ** 2))
-
-    slope, offset = scipy.optimize.minimize(loss, np.array([1.0, 0.0])).x
-    return float(slope), float(offset)
-
-
-def _fit_quality(rows: Predictions) -> dict[str, Any]:
-    """Straight line from output to quality scale, and 90 % of the errors around it."""
-    raw = split_outputs(rows.outputs)[2].double().numpy()
-    wanted = quality_to_target(rows.quality.double()).numpy()
-    slope, offset = np.polyfit(raw, wanted, 1)
-    fitted = slope * raw + offset
-    edges = np.quantile(fitted, np.arange(1, N_BINS) / N_BINS)
-    bins = np.searchsorted(edges, fitted)
-    errors = np.abs(fitted - wanted)
-    widths = [float(np.quantile(errors[bins == i], 0.9)) for i in range(N_BINS)]
+    weights = []
+    for i, name in enumerate(TYPES):
+        # As trained: the network's own odds, and nothing else.
+        start = torch.zeros(N_EVIDENCE + 1)
+        start[OWN_ODDS[i]], start[-1] = scale[OWN_ODDS[i]], mean[OWN_ODDS[i]]
+        weights.append(_logistic(standard, torch.from_numpy(artifact == name).float(), start))
+    wanted = quality_to_target(rows.quality)
     return {
-        "slope": float(slope),
-        "offset": float(offset),
-        "edges": edges.tolist(),
-        "half_widths": widths,
+        "evidence.mean": mean,
+        "evidence.scale": scale,
+        "presence.weight": torch.stack(weights),
+        "quality.weight": _ridge(standard, wanted),
     }
+
+
+def _logistic(x: Tensor, present: Tensor, start: Tensor) -> Tensor:
+    """Coefficients of most likelihood, pulled a little towards where they start."""
+    weight = start.clone().requires_grad_()
+    optimizer = torch.optim.LBFGS([weight], max_iter=300, line_search_fn="strong_wolfe")
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        loss = F.binary_cross_entropy_with_logits(x @ weight, present)
+        loss = loss + PULL * (weight - start).square().sum()
+        loss.backward()
+        return float(loss.detach())
+
+    optimizer.step(closure)
+    return weight.detach()
+
+
+def _ridge(x: Tensor, y: Tensor) -> Tensor:
+    penalty = PULL * len(x) * torch.eye(x.shape[1])
+    penalty[-1, -1] = 0
+    solution: Tensor = torch.linalg.solve(x.T @ x + penalty, x.T @ y)
+    return solution
+
+
+def _fit_intervals(rows: Predictions, fitted: dict[str, Tensor]) -> dict[str, list[float]]:
+    """Widths that hold 90 % of the errors, by range of predicted quality.
+
+    Each person is predicted by a fit to the others, so that the widths are honest.
+    """
+    people = rows.column("person")
+    predicted, wanted = torch.zeros(len(people)), quality_to_target(rows.quality)
+    for person in sorted(set(people)):
+        others = _fit_evidence(rows.where(people != person))
+        here = rows.where(people == person)
+        estimate = quality(evidence(here.outputs, here.simple), others)
+        predicted[torch.from_numpy(people == person)] = estimate
+    edges = torch.quantile(predicted, torch.arange(1, N_BINS) / N_BINS)
+    bins, errors = torch.bucketize(predicted, edges), (predicted - wanted).abs()
+    widths = [float(errors[bins == i].quantile(0.9)) for i in range(N_BINS)]
+    return {"edges": edges.tolist(), "half_widths": widths}
+
+
+def _with_one(x: Tensor) -> Tensor:
+    return torch.cat([x, torch.ones(len(x), 1)], 1)

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from isocenter.assessors._evidence import evidence, presence, quality
 from isocenter.assessors._outputs import (
     PUBLISHED_CLASSES,
     TYPES,
@@ -13,7 +15,6 @@ from isocenter.assessors._outputs import (
     split_outputs,
     target_to_quality,
 )
-from isocenter.assessors.hsfnet import presence
 from isocenter.statistics import bootstrap_by_person, macro_f1, srocc
 from isocenter.training.baseline import fit_classes, fit_values
 from isocenter.training.predictions import Predictions
@@ -31,20 +32,21 @@ TOLERANCE = 0.02
 """Rise of the quality (0 to 1) from one level to the next that counts as a draw."""
 
 
-def quality_of(rows: Predictions, calibration: Mapping[str, Any]) -> np.ndarray:
+def quality_of(rows: Predictions, fitted: Mapping[str, Tensor]) -> np.ndarray:
     """Calibrated quality of every row, 0 to 1."""
-    fit = calibration["quality"]
-    raw = split_outputs(rows.outputs)[2]
-    return np.asarray(target_to_quality(fit["slope"] * raw + fit["offset"]).numpy())
+    target = quality(evidence(rows.outputs, rows.simple), fitted)
+    return np.asarray(target_to_quality(target).numpy())
 
 
-def evaluate_physical(rows: Predictions, calibration: Mapping[str, Any]) -> Measured:
+def evaluate_physical(
+    rows: Predictions, calibration: Mapping[str, Any], fitted: Mapping[str, Tensor]
+) -> Measured:
     """Type, pristine, quality and order of levels under the preset ``physical``."""
     artifact, level = rows.column("artifact"), rows.column("level").astype(int)
-    probability = presence(split_outputs(rows.outputs)[0], calibration).numpy()
+    probability = presence(evidence(rows.outputs, rows.simple), fitted).numpy()
     named = np.array(TYPES)[probability.argmax(1)]
     called = np.where(probability.max(1) >= 0.5, named, "pristine")
-    quality, truth = quality_of(rows, calibration), rows.quality.numpy()
+    q, truth = quality_of(rows, fitted), rows.quality.numpy()
     strong = level >= 2
     measured: Measured = {
         "type right, levels 2-4": _measure(rows, (named == artifact)[strong].astype(float), strong),
@@ -54,15 +56,15 @@ def evaluate_physical(rows: Predictions, calibration: Mapping[str, Any]) -> Meas
         "pristine called pristine": _measure(
             rows, (called == "pristine")[level == 0].astype(float), level == 0
         ),
-        "SROCC(Q, SSIM), all": _measure_pair(rows, quality, truth, np.ones(len(level), bool)),
+        "SROCC(Q, SSIM), all": _measure_pair(rows, q, truth, np.ones(len(level), bool)),
         "90 % interval covers": _measure(
-            rows, _covered(rows, calibration), np.ones(len(level), bool)
+            rows, _covered(rows, calibration, fitted), np.ones(len(level), bool)
         ),
-        "Q falls with level": _measure_order(rows, quality),
+        "Q falls with level": _measure_order(rows, q),
     }
     for name in TYPES:
         keep = artifact == name
-        measured[f"SROCC(Q, SSIM), {name}"] = _measure_pair(rows, quality, truth, keep)
+        measured[f"SROCC(Q, SSIM), {name}"] = _measure_pair(rows, q, truth, keep)
         right = (named == artifact)[keep & strong].astype(float)
         measured[f"type right, levels 2-4, {name}"] = _measure(rows, right, keep & strong)
     return measured
@@ -104,7 +106,7 @@ def evaluate_baselines(known: Predictions, rows: Predictions) -> Measured:
     named = np.array(TYPES)[logits[:, :-1].argmax(1).numpy()]
     called = np.array(names)[logits.argmax(1).numpy()]
     line = fit_values(known.simple, quality_to_target(known.quality))
-    quality = line(rows.simple)[:, 0].numpy()
+    estimate = line(rows.simple)[:, 0].numpy()
     level = rows.column("level").astype(int)
     strong, everything = level >= 2, np.ones(len(level), bool)
     return {
@@ -115,7 +117,7 @@ def evaluate_baselines(known: Predictions, rows: Predictions) -> Measured:
         "pristine called pristine": _measure(
             rows, (called == "pristine")[level == 0].astype(float), level == 0
         ),
-        "SROCC(Q, SSIM), all": _measure_pair(rows, quality, rows.quality.numpy(), everything),
+        "SROCC(Q, SSIM), all": _measure_pair(rows, estimate, rows.quality.numpy(), everything),
         "type right, always guessing one": {"value": 1 / 6, "interval": None, "n": len(level)},
     }
 
@@ -130,11 +132,12 @@ def table(measured: Measured) -> str:
     return "\n".join(lines)
 
 
-def _covered(rows: Predictions, calibration: Mapping[str, Any]) -> np.ndarray:
+def _covered(
+    rows: Predictions, calibration: Mapping[str, Any], fitted: Mapping[str, Tensor]
+) -> np.ndarray:
     """1 where the truth lies in the predicted 90 % interval."""
     fit = calibration["quality"]
-    raw = split_outputs(rows.outputs)[2]
-    target = fit["slope"] * raw + fit["offset"]
+    target = quality(evidence(rows.outputs, rows.simple), fitted)
     bins = torch.bucketize(target, torch.tensor(fit["edges"], dtype=target.dtype))
     width = torch.tensor(fit["half_widths"])[bins]
     low, high = target_to_quality(target - width), target_to_quality(target + width)

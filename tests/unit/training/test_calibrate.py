@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from isocenter.assessors._evidence import evidence, presence
 from isocenter.assessors._outputs import OUTPUTS, PUBLISHED_CLASSES, TYPES, quality_to_target
-from isocenter.assessors.hsfnet import foreign_odds, mahalanobis, presence
+from isocenter.assessors.hsfnet import foreign_odds, mahalanobis
 from isocenter.data.random import generator
+from isocenter.ops.slabs import N_SIMPLE
 from isocenter.training import predictions
 from isocenter.training.baseline import fit_classes, fit_values
 from isocenter.training.calibrate import calibrate, fit_domain
@@ -54,20 +56,21 @@ def made(
             outputs.append(row)
     stacked = torch.stack(outputs)
     features = torch.randn(len(names), 16, generator=rng)
-    return Predictions(tuple(names), stacked, features, torch.tensor(quality), stacked[:, :30])
+    simple = torch.randn(len(names), N_SIMPLE, generator=rng)
+    simple[:, 8:14] = stacked[:, 0:30:5]
+    return Predictions(tuple(names), stacked, features, torch.tensor(quality), simple)
 
 
 def foreign(n: int = 60) -> Predictions:
     rng = generator(9)
     names = tuple(f"object-{i}|foreign|0|none|none|0" for i in range(n))
     features = 5 + torch.randn(n, 16, generator=rng)
-    simple = torch.randn(n, 30, generator=rng)
+    simple = torch.randn(n, N_SIMPLE, generator=rng)
     return Predictions(names, torch.zeros(n, SIZE), features, torch.zeros(n), simple)
 
 
-def fitted(rows: Predictions) -> tuple[dict[str, object], dict[str, torch.Tensor]]:
-    domain = fit_domain(rows, foreign())
-    return calibrate(rows, domain), domain
+def fit(rows: Predictions) -> tuple[dict[str, object], dict[str, torch.Tensor]]:
+    return calibrate(rows, fit_domain(rows, foreign()))
 
 
 def test_predictions_survive_a_file(tmp_path: Path) -> None:
@@ -85,23 +88,21 @@ def test_predictions_survive_a_file(tmp_path: Path) -> None:
 
 def test_quality_scale_is_found_again() -> None:
     rows = made()
-    calibration, _ = fitted(rows)
-    quality = quality_of(rows, calibration)
+    _, fitted = fit(rows)
+    quality = quality_of(rows, fitted)
     assert np.abs(quality - rows.quality.numpy()).max() < 0.15
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:
-    calibration, _ = fitted(made(seed=1, n_people=20))
-    measured = evaluate_physical(made(seed=2, n_people=20), calibration)
+    measured = evaluate_physical(made(seed=2, n_people=20), *fit(made(seed=1, n_people=20)))
     assert 0.82 <= measured["90 % interval covers"]["value"] <= 0.97
 
 
 def test_probabilities_are_calibrated() -> None:
     """Of the findings said with 60 to 90 %, about three in four are there."""
     rows = made(n_people=60, certainty=1.2)
-    calibration, _ = fitted(rows)
-    levels = rows.outputs[:, :30].unflatten(1, (6, 5))
-    said = presence(levels, calibration).numpy()
+    _, fitted = fit(rows)
+    said = presence(evidence(rows.outputs, rows.simple), fitted).numpy()
     there = np.stack([rows.column("artifact") == name for name in TYPES], 1)
     sure = (said > 0.6) & (said < 0.9)
     assert sure.sum() > 50
@@ -110,12 +111,12 @@ def test_probabilities_are_calibrated() -> None:
 
 def test_a_right_network_scores_high_and_a_blind_one_low() -> None:
     right = made()
-    calibration, _ = fitted(right)
-    measured = evaluate_physical(made(seed=3), calibration)
+    fits = fit(right)
+    measured = evaluate_physical(made(seed=3), *fits)
     assert measured["type right, levels 2-4"]["value"] > 0.95
     assert measured["pristine called pristine"]["value"] > 0.85
     assert measured["Q falls with level"]["value"] > 0.9
-    blind = evaluate_physical(made(seed=3, certainty=0.0), calibration)
+    blind = evaluate_physical(made(seed=3, certainty=0.0), *fits)
     assert blind["type right, levels 2-4"]["value"] < 0.35
     low, high = measured["SROCC(Q, SSIM), all"]["interval"]
     assert low - 1e-3 <= measured["SROCC(Q, SSIM), all"]["value"] <= high + 1e-3
@@ -136,7 +137,7 @@ def test_baselines_learn_from_known_people_only() -> None:
 
 def test_foreign_rows_are_told_from_known_ones() -> None:
     known = made()
-    calibration, domain = fitted(known)
+    calibration, domain = fit(known)
     limits = calibration["domain"]
     assert isinstance(limits, dict)
     held = made(seed=6)
