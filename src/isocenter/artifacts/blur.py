@@ -1,4 +1,7 @@
-"""Blur: a Gaussian point spread."""
+"""Blur: a Gaussian point spread.
+
+As TorchIO's ``RandomBlur`` (Pérez-García et al., doi:10.1016/j.cmpb.2021.106236).
+"""
 
 from collections.abc import Mapping
 from typing import Any
