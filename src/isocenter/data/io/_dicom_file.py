@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from isocenter.data.io._dicom_tags import parsing, printable
+from isocenter.data.io._dicom_tags import parsing
+from isocenter.data.io._door import printable
 from isocenter.errors import BadVolume, NothingFound
 
 __all__ = ["BIG_ENDIAN", "RawFile", "looks_like_dicom", "open_file", "open_pixels"]

@@ -26,7 +26,6 @@ __all__ = [
     "number",
     "numbers",
     "parsing",
-    "printable",
 ]
 
 PARSER_ERRORS = (
@@ -74,11 +73,6 @@ def parsing(name: str) -> Iterator[None]:
 
 def _malformed(name: str, why: str) -> BadVolume:
     return BadVolume(f"{name}: malformed DICOM ({why}); export it again")
-
-
-def printable(name: str) -> str:
-    """A file name fit for a one-line message: no line breaks, no broken UTF-8."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
 
 
 def items(dataset: Any, keyword: str) -> list[Any]:

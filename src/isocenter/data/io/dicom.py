@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from isocenter.data.io._dicom_classes import class_name, is_image_class
 from isocenter.data.io._dicom_file import RawFile, looks_like_dicom, open_file
@@ -23,7 +22,8 @@ from isocenter.data.io._dicom_frames import Frame, read_frames
 from isocenter.data.io._dicom_geometry import Placed, place
 from isocenter.data.io._dicom_pixels import hash_files, number_type, read_pixels
 from isocenter.data.io._dicom_series import Entry, SeriesLine, choose, group
-from isocenter.data.io._dicom_tags import printable
+from isocenter.data.io._door import printable
+from isocenter.data.io._geometry import axis_codes
 from isocenter.data.io._loaded import Loaded, Selection
 from isocenter.data.scores import ScanFacts
 from isocenter.errors import BadVolume, NeedsChoice, NothingFound
@@ -170,18 +170,7 @@ def _facts(path: Path, placed: Placed, notes: list[str], shape: tuple[int, ...])
         shape=shape,
         spacing=tuple(spacing.tolist()),
         dtype=number_type(file.pixels).name,
-        orientation=_axis_codes(placed.affine),
+        orientation=axis_codes(placed.affine),
         contrast=file.contrast,
         warnings=tuple(dict.fromkeys([*notes, *forced, *placed.warnings])),
     )
-
-
-def _axis_codes(affine: npt.NDArray[np.float64]) -> str:
-    """Nearest direction of each stored axis, as in ``"LPS"``; each world axis is named once."""
-    left = np.abs(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
-    names = ["", "", ""]
-    for _ in range(3):
-        world, axis = np.unravel_index(int(np.argmax(left)), left.shape)
-        names[int(axis)] = ("LR", "PA", "IS")[int(world)][int(affine[world, axis] > 0)]
-        left[world, :], left[:, axis] = -1.0, -1.0
-    return "".join(names)
