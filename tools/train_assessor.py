@@ -50,7 +50,7 @@ SIDES = {
     "validation": (("physical",), 2, 1),
     "test": (("physical", "hsfnet-2025"), 1, 1),
 }
-N_FOREIGN = 160
+N_FOREIGN = 120
 """Painted objects that teach what is no head."""
 
 
@@ -110,8 +110,7 @@ def finish(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
         "physical": evaluate_physical(physical, calibration, fitted),
         "physical, brains only": evaluate_physical(_brains(physical), calibration, fitted),
         "physical, straight lines on simple numbers": evaluate_baselines(rows["known"], physical),
-        "hsfnet-2025": evaluate_published(published),
-        "hsfnet-2025, brains only": evaluate_published(_brains(published)),
+        "hsfnet-2025, brains": evaluate_published(_brains(published)),
     }
     raw = Checkpoint.load(options.out / "raw.safetensors")
     tensors = {**raw.weights(), **{f"fitted.{key}": value for key, value in fitted.items()}}

@@ -95,7 +95,7 @@ def predict(
     Args:
         assessor: The network; its calibration is not used.
         scans: Clean scans and label maps.
-        presets: Whose versions; pristine comes once.
+        presets: Whose versions; pristine comes once.  Others than brains get the first only.
         n_variants: 1 = the scan as it is; each further one is varied as in training.
         seed: Of all draws.
         say: Told after every variant of a scan.
@@ -105,7 +105,8 @@ def predict(
         for variant in range(n_variants):
             rng = child(generator(seed), source.person, source.path.name, variant)
             clean = _variant(source, variant, rng)
-            for preset, artifact, level in _versions(presets):
+            chosen = presets if source.kind == "brain" else presets[:1]
+            for preset, artifact, level in _versions(chosen):
                 rows.append(_row(assessor, clean, preset, artifact, level, rng))
                 names.append(f"{source.person}|{source.kind}|{variant}|{preset}|{artifact}|{level}")
             say(f"{source.person} {source.path.name} variant {variant}")
