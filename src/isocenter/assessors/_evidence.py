@@ -13,13 +13,24 @@ from torch import Tensor
 from isocenter.assessors._outputs import TYPES, split_outputs
 from isocenter.ops.slabs import N_PLAIN
 
-__all__ = ["FITTED", "N_EVIDENCE", "OWN_ODDS", "RAW_QUALITY", "evidence", "presence", "quality"]
+__all__ = [
+    "FITTED",
+    "N_EVIDENCE",
+    "OWN_ODDS",
+    "PLAIN",
+    "RAW_QUALITY",
+    "evidence",
+    "presence",
+    "quality",
+]
 
 N_EVIDENCE = 2 * len(TYPES) + 1 + N_PLAIN
 OWN_ODDS = range(len(TYPES))
 """Where the network's log odds of each artifact stand."""
 RAW_QUALITY = 2 * len(TYPES)
 """Where the network's quality stands."""
+PLAIN = slice(2 * len(TYPES) + 1, N_EVIDENCE)
+"""Where the plain facts stand."""
 FITTED = ("evidence.mean", "evidence.scale", "presence.weight", "quality.weight")
 """Fitted arrays: (k,), (k,), (6, k + 1) and (k + 1,), offsets last."""
 

@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from isocenter.assessors._evidence import N_EVIDENCE, OWN_ODDS, evidence, quality
+from isocenter.assessors._evidence import (
+    N_EVIDENCE,
+    OWN_ODDS,
+    PLAIN,
+    RAW_QUALITY,
+    evidence,
+    quality,
+)
 from isocenter.assessors._outputs import TYPES, quality_to_target
 from isocenter.assessors.hsfnet import foreign_odds, mahalanobis
 from isocenter.training.baseline import fit_classes
@@ -107,24 +114,37 @@ def _fit_evidence(rows: Predictions) -> dict[str, Tensor]:
         # As trained: the network's own odds, and nothing else.
         start = torch.zeros(N_EVIDENCE + 1)
         start[OWN_ODDS[i]], start[-1] = scale[OWN_ODDS[i]], mean[OWN_ODDS[i]]
-        weights.append(_logistic(standard, torch.from_numpy(artifact == name).float(), start))
-    wanted = quality_to_target(rows.quality)
+        present = torch.from_numpy(artifact == name).float()
+        # Its own odds and the plain facts: what is said of other artifacts would only mislead.
+        seen = torch.zeros(N_EVIDENCE + 1)
+        seen[[OWN_ODDS[i], -1]], seen[PLAIN] = 1.0, 1.0
+        weights.append(seen * _logistic(standard * seen, present, start, _prior(artifact)))
+    line = torch.zeros(N_EVIDENCE + 1)
+    # The network's own quality alone: with the other evidence, people left out fare worse.
+    line[[RAW_QUALITY, -1]] = _line(standard[:, [RAW_QUALITY, -1]], quality_to_target(rows.quality))
     return {
         "evidence.mean": mean,
         "evidence.scale": scale,
         "presence.weight": torch.stack(weights),
-        "quality.weight": _ridge(standard, wanted),
+        "quality.weight": line,
     }
 
 
-def _logistic(x: Tensor, present: Tensor, start: Tensor) -> Tensor:
+def _prior(artifact: np.ndarray) -> Tensor:
+    """Weights of rows that make half of all scans pristine, as most collections have it."""
+    pristine = torch.from_numpy(artifact == "pristine")
+    return torch.where(pristine, (~pristine).sum() / pristine.sum().clamp_min(1), 1.0)
+
+
+def _logistic(x: Tensor, present: Tensor, start: Tensor, weights: Tensor) -> Tensor:
     """Coefficients of most likelihood, pulled a little towards where they start."""
     weight = start.clone().requires_grad_()
     optimizer = torch.optim.LBFGS([weight], max_iter=300, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(x @ weight, present)
+        losses = F.binary_cross_entropy_with_logits(x @ weight, present, reduction="none")
+        loss = (losses * weights).sum() / weights.sum()
         loss = loss + PULL * (weight - start).square().sum()
         loss.backward()
         return float(loss.detach())
@@ -133,10 +153,8 @@ def _logistic(x: Tensor, present: Tensor, start: Tensor) -> Tensor:
     return weight.detach()
 
 
-def _ridge(x: Tensor, y: Tensor) -> Tensor:
-    penalty = PULL * len(x) * torch.eye(x.shape[1])
-    penalty[-1, -1] = 0
-    solution: Tensor = torch.linalg.solve(x.T @ x + penalty, x.T @ y)
+def _line(x: Tensor, y: Tensor) -> Tensor:
+    solution: Tensor = torch.linalg.lstsq(x, y[:, None]).solution[:, 0]
     return solution
 
 
