@@ -24,12 +24,12 @@ __all__ = [
     "quality",
 ]
 
-N_EVIDENCE = 2 * len(TYPES) + 1 + N_PLAIN
+N_EVIDENCE = len(TYPES) + 1 + N_PLAIN
 OWN_ODDS = range(len(TYPES))
 """Where the network's log odds of each artifact stand."""
-RAW_QUALITY = 2 * len(TYPES)
+RAW_QUALITY = len(TYPES)
 """Where the network's quality stands."""
-PLAIN = slice(2 * len(TYPES) + 1, N_EVIDENCE)
+PLAIN = slice(RAW_QUALITY + 1, N_EVIDENCE)
 """Where the plain facts stand."""
 FITTED = ("evidence.mean", "evidence.scale", "presence.weight", "quality.weight")
 """Fitted arrays: (k,), (k,), (6, k + 1) and (k + 1,), offsets last."""
@@ -43,15 +43,14 @@ def evidence(outputs: Tensor, simple: Tensor) -> Tensor:
         simple: :func:`isocenter.ops.slabs.simple_numbers` of the scan, (..., k).
 
     Returns:
-        (..., N_EVIDENCE): log odds of each artifact, its expected level given that it is
-        there, the network's quality, the strongest comb, the largest and smallest spread and
-        the largest peak of line changes, and the shading facts.
+        (..., N_EVIDENCE): log odds of each artifact, the network's quality, the strongest
+        comb, the largest and smallest spread and the largest peak of line changes, and the
+        shading facts.
     """
     levels, _, raw = split_outputs(outputs)
     log_p = levels.log_softmax(-1)
     odds = log_p[..., 1:].logsumexp(-1) - log_p[..., 0]
-    expected = (levels[..., 1:].softmax(-1) * torch.arange(1, 5)).sum(-1)
-    parts = [odds, expected, raw[..., None], simple[..., :N_PLAIN]]
+    parts = [odds, raw[..., None], simple[..., :N_PLAIN]]
     return torch.cat([part.expand(*odds.shape[:-1], -1) for part in parts], -1)
 
 
