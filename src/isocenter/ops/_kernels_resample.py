@@ -10,6 +10,13 @@ __all__ = ["trilinear"]
 
 Array = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
+Scratch = tuple[npt.NDArray[np.uint32], Array]
+"""For each position of a chunk: offset of the voxel below, and the distances from it."""
+
+CHUNK = 32
+"""Positions worked out at once."""
+TILE = 64
+"""Rows made before the next plane, which needs almost the same voxels, still cached then."""
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -79,7 +86,7 @@ def _border(
         row[k] = _clamped(data, x, y, z) if inside or clamp else fill
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, inline="always", fastmath={"contract"})
 def _interior(
     flat: Array,
     n_y: int,
@@ -89,24 +96,48 @@ def _interior(
     step: tuple[float, ...],
     start: int,
     stop: int,
+    scratch: Scratch,
 ) -> None:
-    """All eight neighbours exist: no test, no clamp, and unsigned indices wrap nowhere."""
-    for k in range(start, stop):
-        x, y, z = place[0] + k * step[0], place[1] + k * step[1], place[2] + k * step[2]
-        i, j, m = np.int64(x), np.int64(y), np.int64(z)
-        u, v, w = np.float32(x - i), np.float32(y - j), np.float32(z - m)
-        p00 = np.uint64((i * n_y + j) * n_z + m)
-        p01 = p00 + np.uint64(n_z)
-        p10 = p00 + np.uint64(n_y * n_z)
-        p11 = p10 + np.uint64(n_z)
-        one = np.uint64(1)
-        a00 = flat[p00] + w * (flat[p00 + one] - flat[p00])
-        a01 = flat[p01] + w * (flat[p01 + one] - flat[p01])
-        a10 = flat[p10] + w * (flat[p10 + one] - flat[p10])
-        a11 = flat[p11] + w * (flat[p11 + one] - flat[p11])
-        a0 = a00 + v * (a01 - a00)
-        a1 = a10 + v * (a11 - a10)
-        row[k] = a0 + u * (a1 - a0)
+    """All eight neighbours exist: no test, no clamp, and unsigned indices wrap nowhere.
+
+    Positions first, in whole vectors, ``CHUNK`` at a time and counted from the chunk's own
+    corner, so that single precision holds them; then the values.
+    """
+    below, shares = scratch
+    one, next_y, next_x = np.uintp(1), np.uintp(n_z), np.uintp(n_y * n_z)
+    for first in range(start, stop, CHUNK):
+        n = min(CHUNK, stop - first)
+        x, corner_x = _from_corner(place[0] + first * step[0], step[0], n)
+        y, corner_y = _from_corner(place[1] + first * step[1], step[1], n)
+        z, corner_z = _from_corner(place[2] + first * step[2], step[2], n)
+        for k in range(n):
+            at = np.float32(np.int32(k))
+            x_k = x + at * np.float32(step[0])
+            y_k = y + at * np.float32(step[1])
+            z_k = z + at * np.float32(step[2])
+            i, j, m = np.int32(x_k), np.int32(y_k), np.int32(z_k)
+            shares[0, k], shares[1, k] = x_k - np.float32(i), y_k - np.float32(j)
+            shares[2, k] = z_k - np.float32(m)
+            below[k] = np.uint32((i * np.int32(n_y) + j) * np.int32(n_z) + m)
+        base = np.uintp((corner_x * n_y + corner_y) * n_z + corner_z)
+        for k in range(n):
+            u, v, w = shares[0, k], shares[1, k], shares[2, k]
+            p00 = base + np.uintp(below[k])
+            p01, p10 = p00 + next_y, p00 + next_x
+            p11 = p10 + next_y
+            a0 = flat[p00] + v * (flat[p01] - flat[p00])
+            a1 = flat[p10] + v * (flat[p11] - flat[p10])
+            b0 = flat[p00 + one] + v * (flat[p01 + one] - flat[p00 + one])
+            b1 = flat[p10 + one] + v * (flat[p11 + one] - flat[p10 + one])
+            a, b = a0 + u * (a1 - a0), b0 + u * (b1 - b0)
+            row[first + k] = a + w * (b - a)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _from_corner(place: float, step: float, n: int) -> tuple[np.float32, int]:
+    """The first of ``n`` positions, counted from the whole voxel below all of them."""
+    corner = np.int64(math.floor(min(place, place + (n - 1) * step)))
+    return np.float32(place - corner), corner
 
 
 @njit(cache=True, nogil=True)
@@ -128,9 +159,13 @@ def trilinear(
     n_x, n_y, n_z = data.shape
     _, n_j, n_k = out.shape
     flat = data.reshape(-1)
+    scratch = np.empty(CHUNK, np.uint32), np.empty((3, CHUNK), np.float32)
     step = (matrix[0, 2], matrix[1, 2], matrix[2, 2])
-    for i in range(start, stop):
-        for j in range(n_j):
+    for tile in range((n_j + TILE - 1) // TILE):
+        for row_number in range((stop - start) * TILE):
+            i, j = start + row_number // TILE, tile * TILE + row_number % TILE
+            if j >= n_j:
+                continue
             place = (
                 matrix[0, 0] * i + matrix[0, 1] * j + offset[0],
                 matrix[1, 0] * i + matrix[1, 1] * j + offset[1],
@@ -148,7 +183,7 @@ def trilinear(
                 first, last = _near(place[2], step[2], n_z, first, last)
             if low < high:
                 _border(data, row, place, step, fill, clamp, first, low)
-                _interior(flat, n_y, n_z, row, place, step, low, high)
+                _interior(flat, n_y, n_z, row, place, step, low, high, scratch)
                 _border(data, row, place, step, fill, clamp, high, last)
             else:
                 _border(data, row, place, step, fill, clamp, first, last)
