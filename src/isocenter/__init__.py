@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from isocenter.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from isocenter.artifacts import artifact as artifact
     from isocenter.artifacts import replay as replay
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from isocenter.data.volume import Volume as Volume
     from isocenter.errors import IsocenterError as IsocenterError
     from isocenter.reports import report as report
-
-__version__ = "0.1.0"
 
 _HOME = {
     "IsocenterError": "isocenter.errors",

@@ -7,6 +7,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name as canonical
 
+from isocenter.version import __version__
 from tests.architecture._source import PACKAGE, ROOT
 
 MEGABYTE = 1_000_000
@@ -24,6 +25,12 @@ def test_shipped_data_and_weights_are_small() -> None:
 def test_nothing_that_can_run_code_is_shipped() -> None:
     risky = {".pkl", ".pickle", ".pt", ".pth", ".npy", ".joblib", ".so"}
     assert [path for path in PACKAGE.rglob("*") if path.suffix in risky] == []
+
+
+def test_there_is_one_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 @pytest.mark.filterwarnings("ignore:A test tried")

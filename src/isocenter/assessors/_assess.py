@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from isocenter import __version__
 from isocenter.assessors import hsfnet
 from isocenter.assessors._domain import domain_of
 from isocenter.assessors._views import views_of
@@ -22,6 +21,7 @@ from isocenter.errors import BadVolume, UnknownName, UsageError
 from isocenter.metrics.psnr import psnr
 from isocenter.metrics.ssim import ssim
 from isocenter.ops.regions import head_mask, head_scale
+from isocenter.version import __version__
 
 __all__ = ["assess"]
 
