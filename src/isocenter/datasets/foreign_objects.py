@@ -1,4 +1,4 @@
-"""Objects that are no heads: phantoms, fruit-like bodies, boxes; to teach what is foreign.
+"""Objects that are no heads: phantoms, fruit-like bodies, boxes, limbs; to teach what is foreign.
 
 Analytic bodies with random texture, drawn anew every time.  None is meant to look like a
 given object; together they surround the scans of heads from many sides.
@@ -18,6 +18,8 @@ __all__ = ["paint_object"]
 
 SIDES = (96, 176)
 """Smallest and largest number of voxels along an axis."""
+LIMBS = 0.3
+"""Share of objects that are necks or limbs in slices."""
 
 
 def paint_object(*, rng: torch.Generator) -> Volume:
@@ -29,6 +31,24 @@ def paint_object(*, rng: torch.Generator) -> Volume:
     Returns:
         Magnitude image, about 0 to 1000.
     """
+    is_limb = _uniform(rng) < LIMBS
+    body = _limb(rng) if is_limb else _bodies(rng)
+    edge = 0.3 + 0.7 * _uniform(rng)
+    image = gaussian_blur(body.contiguous(), (edge, edge, edge * (not is_limb)))
+    floor = 0.003 + 0.02 * _uniform(rng)
+    real, imaginary = floor * torch.randn((2, *body.shape), generator=rng)
+    size = (0.5 if is_limb else 0.8) + (0.7 if is_limb else 1.2) * _uniform(rng)
+    thick = 1 + (9 * _uniform(rng) if is_limb else 2 * _uniform(rng) ** 3)
+    affine = np.diag([size, size, size * thick, 1.0])
+    step = Step("paint_object", {}, rng.initial_seed())
+    return Volume(1000 * torch.hypot(image + real, imaginary), affine, None, (step,))
+
+
+Place = tuple[Tensor, Tensor, Tensor]
+
+
+def _bodies(rng: torch.Generator) -> Tensor:
+    """One to three solids in air."""
     shape = tuple(int(s) for s in torch.randint(*SIDES, (3,), generator=rng))
     grid = [torch.linspace(-1, 1, side) for side in shape]
     x, y, z = torch.meshgrid(*grid, indexing="ij")
@@ -37,17 +57,35 @@ def paint_object(*, rng: torch.Generator) -> Volume:
         at = _placed((x, y, z), rng)
         inside = _solid(at, rng)
         body = torch.where(inside, _texture(at, shape, rng), body)
-    edge = 0.3 + 0.7 * _uniform(rng)
-    image = gaussian_blur(body.contiguous(), (edge, edge, edge))
-    floor = 0.003 + 0.02 * _uniform(rng)
-    real, imaginary = floor * torch.randn((2, *shape), generator=rng)
-    size = 0.8 + 1.2 * _uniform(rng)
-    affine = np.diag([size, size, size * (1 + 2 * _uniform(rng) ** 3), 1.0])
-    step = Step("paint_object", {}, rng.initial_seed())
-    return Volume(1000 * torch.hypot(image + real, imaginary), affine, None, (step,))
+    return body
 
 
-Place = tuple[Tensor, Tensor, Tensor]
+def _limb(rng: torch.Generator) -> Tensor:
+    """A neck or a limb cut across: it leaves the image above and below.
+
+    Flesh with streaks of fat, a rim of fat, and bones, vessels, an airway or a cord within:
+    long bodies that wander a little from slice to slice.
+    """
+    in_plane = (2 * SIDES[0], 2 * SIDES[1])
+    sides = [int(s) for s in torch.randint(*in_plane, (2,), generator=rng)]
+    shape = (*sides, int(torch.randint(8, 40, (), generator=rng)))
+    x, y, z = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in shape), indexing="ij")
+    half = [0.45 + 0.4 * _uniform(rng) for _ in range(2)]
+    around = ((x / half[0]) ** 2 + (y / half[1]) ** 2).sqrt()
+    flesh = 0.2 + 0.5 * _uniform(rng)
+    streaks = gaussian_blur(torch.randn(shape, generator=rng), (1.5, 1.5, 0.5))
+    body = flesh + (streaks > 1.5 * streaks.std()) * (0.6 * _uniform(rng) - 0.2)
+    rim = 0.85 + 0.1 * _uniform(rng)
+    body = torch.where(around > rim, 0.2 + 0.8 * _uniform(rng), body)
+    for _ in range(2 + int(6 * _uniform(rng))):
+        centre = [0.6 * h * (2 * _uniform(rng) - 1) for h in half]
+        drift = [0.15 * (_uniform(rng) - 0.5) for _ in range(2)]
+        radius, squash = 0.04 + 0.2 * _uniform(rng), 0.5 + _uniform(rng)
+        p, q = (a - c - d * z for a, c, d in zip((x, y), centre, drift, strict=True))
+        away = ((p / radius) ** 2 + (q / (radius * squash)) ** 2).sqrt()
+        body = torch.where(away < 1, _uniform(rng), body)
+        body = torch.where(away < 0.4 + 0.5 * _uniform(rng), _uniform(rng), body)
+    return torch.where(around < 1, body.clamp_min(0), 0.0)
 
 
 def _placed(grid: Place, rng: torch.Generator) -> Place:
