@@ -24,6 +24,8 @@ DISTANCE = (1.0, 1.6)
 """Distance of the coil from the head's centre over the head's radius."""
 LOOP = (0.3, 0.8)
 """Radius of the coil over the head's radius."""
+ELEMENTS = (6, 12)
+"""Fewest and most coils of an array around the head."""
 SAMPLES = 20_000
 """The field is levelled on about this many voxels of the head."""
 
@@ -33,7 +35,7 @@ Points = npt.NDArray[np.float64]
 def draw(
     volume: Volume, level: int, *, preset: str = "physical", rng: torch.Generator
 ) -> dict[str, Any]:
-    """Draw the field: a polynomial of order 2 to 4 or the fall-off from one coil.
+    """Draw the field: a polynomial of order 2 to 4, or that of one coil or of an array of coils.
 
     The field is the exponential of the drawn shape, levelled so that over the head its mean
     is 1 and its largest minus its smallest value is the drawn span.
@@ -55,8 +57,11 @@ def draw(
         return base
     span = uniform(rng, *SPAN[level])
     points = _head_points(volume)
-    kind = _draw_coil if integer(rng, 0, 1) else _draw_polynomial
-    return base | {"span": span} | kind(volume, points, span, rng)
+    kind = integer(rng, 0, 2)
+    if kind == 0:
+        return base | {"span": span} | _draw_polynomial(volume, points, span, rng)
+    n_coils = 1 if kind == 1 else integer(rng, *ELEMENTS)
+    return base | {"span": span} | _draw_coils(volume, points, span, n_coils, rng)
 
 
 def apply(volume: Volume, params: Mapping[str, Any]) -> Image3:
@@ -105,19 +110,23 @@ def _draw_polynomial(
     return {"kind": "polynomial", "order": order, "coefficients": coefficients, "limits": limits}
 
 
-def _draw_coil(volume: Volume, points: Points, span: float, rng: torch.Generator) -> dict[str, Any]:
+def _draw_coils(
+    volume: Volume, points: Points, span: float, n_coils: int, rng: torch.Generator
+) -> dict[str, Any]:
+    """Coils in random directions around the head; their images' root sum of squares."""
     half = np.array(volume.shape) / 2 * np.array(volume.spacing)
-    centre, radius = (points * half).mean(0), float((points * half).std(0).max()) * 2
-    direction = torch.randn(3, dtype=torch.float64, generator=rng).numpy()
+    at = points * half
+    centre, radius = at.mean(0), float(at.std(0).max()) * 2
+    direction = torch.randn((n_coils, 3), dtype=torch.float64, generator=rng).numpy()
     direction = direction * (np.array(volume.shape) > 1)
-    direction /= np.linalg.norm(direction)
-    coil = centre + direction * radius * uniform(rng, *DISTANCE)
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    coils = centre + direction * radius * uniform(rng, *DISTANCE)
     loop = radius * uniform(rng, *LOOP)
-    distance = ((points * half - coil) ** 2).sum(1)
-    gain, level, limits = _levelled(-1.5 * np.log(distance + loop**2), span)
+    power = sum((((at - coil) ** 2).sum(1) + loop**2) ** -3.0 for coil in coils)
+    gain, level, limits = _levelled(0.5 * np.log(power), span)
     return {
-        "kind": "coil",
-        "coil": coil.tolist(),
+        "kind": "coils",
+        "coils": coils.tolist(),
         "loop": loop,
         "gain": gain,
         "constant": level,
@@ -154,7 +163,7 @@ def _powers(order: int) -> list[tuple[int, int, int]]:
 
 
 def _log_field(volume: Volume, params: Mapping[str, Any]) -> Image3:
-    if params["kind"] == "coil":
+    if params["kind"] == "coils":
         return _coil_field(volume, params)
     order = int(params["order"])
     table = torch.zeros((order + 1,) * 3, dtype=torch.float64)
@@ -172,12 +181,15 @@ def _vandermonde(side: int, order: int) -> Float64[Tensor, "side power"]:
 
 
 def _coil_field(volume: Volume, params: Mapping[str, Any]) -> Image3:
-    """Field on the axis of a current loop: ``(distance^2 + radius^2)^(-3/2)``, to a power."""
-    squares = [
-        (((torch.arange(n, dtype=torch.float64) + 0.5) - n / 2) * size - where).square()
-        for n, size, where in zip(volume.shape, volume.spacing, params["coil"], strict=True)
-    ]
-    x, y, z = (square.to(volume.data) for square in squares)
-    distance = (x[:, None, None] + y[:, None]) + (z + params["loop"] ** 2)
-    field: Image3 = distance.log() * (-1.5 * params["gain"]) + params["constant"]
+    """Root sum of squares of ``(distance^2 + radius^2)^(-3/2)``, the field on a loop's axis."""
+    power = torch.zeros(volume.shape, dtype=volume.data.dtype, device=volume.data.device)
+    for coil in params["coils"]:
+        squares = [
+            (((torch.arange(n, dtype=torch.float64) + 0.5) - n / 2) * size - where).square()
+            for n, size, where in zip(volume.shape, volume.spacing, coil, strict=True)
+        ]
+        x, y, z = (square.to(volume.data) for square in squares)
+        part = ((x[:, None, None] + y[:, None]) + (z + params["loop"] ** 2)).reciprocal_()
+        power.addcmul_(part * part, part)
+    field: Image3 = power.log_().mul_(0.5 * params["gain"]).add_(params["constant"])
     return field

@@ -157,7 +157,7 @@ def test_bias_spans_what_was_drawn() -> None:
         assert float(inside.max() - inside.min()) == pytest.approx(params["span"], rel=0.1)
         assert float(field.max()) <= float(inside.max()) * 1.1
         kinds.add(params["kind"])
-    assert kinds == {"coil", "polynomial"}
+    assert kinds == {"coils", "polynomial"}
 
 
 def test_spike_is_relative_to_the_untouched_spectrum() -> None:
