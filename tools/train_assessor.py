@@ -174,6 +174,7 @@ def _checkpoint(
         "levels": {"of": list(TYPES), "levels": [0, 1, 2, 3, 4], "size": OUTPUTS["levels"]},
         "published": {"of": [f"{a}_{v}" for a, v in PUBLISHED_CLASSES]},
         "quality": {"of": "-log(1 - SSIM + 0.003)", "better": "higher", "range": [0.0, 5.81]},
+        "alone": {"of": list(TYPES), "each": "quality if the scan has this artifact alone"},
     }
     return Checkpoint(
         net="hsfnet",

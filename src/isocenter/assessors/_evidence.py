@@ -1,8 +1,7 @@
-"""From what the network says, and a few plain facts, to calibrated probabilities and quality.
+"""From what the network says to calibrated probabilities and quality.
 
-The network's outputs are fitted on training people and judged too sure on others; and what a
-comb of k-space lines or a shading says, it learns only in part.  Both are mended by linear
-models on a handful of numbers, fitted on validation people.
+The network is fitted on training people and judged too sure on others.  A slope and an offset
+for each of its numbers, fitted on validation people, mend that.
 """
 
 from collections.abc import Mapping
@@ -10,60 +9,48 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from isocenter.assessors._outputs import TYPES, split_outputs
-from isocenter.ops.slabs import N_PLAIN
+from isocenter.assessors._outputs import QUALITY_FLOOR, quality_to_target, split_outputs
 
-__all__ = [
-    "FITTED",
-    "N_EVIDENCE",
-    "OWN_ODDS",
-    "PLAIN",
-    "RAW_QUALITY",
-    "evidence",
-    "presence",
-    "quality",
-]
+__all__ = ["FITTED", "log_odds", "presence", "quality", "summed_quality"]
 
-N_EVIDENCE = len(TYPES) + 1 + N_PLAIN
-OWN_ODDS = range(len(TYPES))
-"""Where the network's log odds of each artifact stand."""
-RAW_QUALITY = len(TYPES)
-"""Where the network's quality stands."""
-PLAIN = slice(RAW_QUALITY + 1, N_EVIDENCE)
-"""Where the plain facts stand."""
-FITTED = ("evidence.mean", "evidence.scale", "presence.weight", "quality.weight")
-"""Fitted arrays: (k,), (k,), (6, k + 1) and (k + 1,), offsets last."""
+FITTED = ("presence", "alone", "quality")
+"""Slopes and offsets: (6, 2), (6, 2) and (2,)."""
+SURE = 2.0
+"""Log odds are multiplied by this before artifacts share in the quality: one that is
+improbable but would do great harm must not hide what a probable and mild one does."""
 
 
-def evidence(outputs: Tensor, simple: Tensor) -> Tensor:
-    """The numbers that the linear models see.
+def log_odds(outputs: Tensor) -> Tensor:
+    """The network's log odds of each artifact, (..., n_outputs) to (..., 6)."""
+    log_p = split_outputs(outputs).levels.log_softmax(-1)
+    return log_p[..., 1:].logsumexp(-1) - log_p[..., 0]
+
+
+def presence(outputs: Tensor, fitted: Mapping[str, Tensor]) -> Tensor:
+    """Calibrated probability of each artifact, (..., n_outputs) to (..., 6)."""
+    return torch.sigmoid(_line(log_odds(outputs), fitted["presence"]))
+
+
+def quality(outputs: Tensor, fitted: Mapping[str, Tensor]) -> Tensor:
+    """Calibrated quality on the scale of the network's output, (..., n_outputs) to (...)."""
+    return _line(summed_quality(outputs, fitted["alone"]), fitted["quality"])
+
+
+def summed_quality(outputs: Tensor, alone: Tensor) -> Tensor:
+    """The quality as the sum of what each artifact takes from it, (..., n_outputs) to (...).
+
+    An artifact takes what it would take alone, as far as the network sees it there.  The
+    network's own odds decide that: they are the sharpest.
 
     Args:
-        outputs: Of the network, (..., n_outputs).
-        simple: :func:`isocenter.ops.slabs.simple_numbers` of the scan, (..., k).
-
-    Returns:
-        (..., N_EVIDENCE): log odds of each artifact, the network's quality, the strongest
-        comb, the largest and smallest spread and the largest peak of line changes, and the
-        shading facts.
+        outputs: Of the network.
+        alone: Slope and offset of each artifact's own quality, (6, 2).
     """
-    levels, _, raw = split_outputs(outputs)
-    log_p = levels.log_softmax(-1)
-    odds = log_p[..., 1:].logsumexp(-1) - log_p[..., 0]
-    parts = [odds, raw[..., None], simple[..., :N_PLAIN]]
-    return torch.cat([part.expand(*odds.shape[:-1], -1) for part in parts], -1)
+    by_type = _line(split_outputs(outputs).alone, alone)
+    taken = (torch.exp(-by_type) - QUALITY_FLOOR).clamp(0, 1)
+    share = torch.sigmoid(SURE * log_odds(outputs))
+    return quality_to_target(1 - (share * taken).sum(-1))
 
 
-def presence(known: Tensor, fitted: Mapping[str, Tensor]) -> Tensor:
-    """Calibrated probability of each artifact, (..., 6), from :func:`evidence`."""
-    return torch.sigmoid(_linear(known, fitted, fitted["presence.weight"]))
-
-
-def quality(known: Tensor, fitted: Mapping[str, Tensor]) -> Tensor:
-    """Calibrated quality on the scale of the network's output, (...), from :func:`evidence`."""
-    return _linear(known, fitted, fitted["quality.weight"][None])[..., 0]
-
-
-def _linear(known: Tensor, fitted: Mapping[str, Tensor], weight: Tensor) -> Tensor:
-    standard = (known - fitted["evidence.mean"]) / fitted["evidence.scale"]
-    return standard @ weight[:, :-1].T + weight[:, -1]
+def _line(x: Tensor, line: Tensor) -> Tensor:
+    return x * line[..., 0] + line[..., 1]

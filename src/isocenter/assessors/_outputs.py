@@ -1,5 +1,7 @@
 """What the numbers of the improved HSFNet mean; shared by training and assessment."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,9 @@ __all__ = [
     "N_LEVEL_CLASSES",
     "OUTPUTS",
     "PUBLISHED_CLASSES",
+    "QUALITY_FLOOR",
     "TYPES",
+    "Outputs",
     "quality_to_target",
     "split_outputs",
     "target_to_quality",
@@ -25,16 +29,35 @@ OUTPUTS = {
     "levels": len(TYPES) * N_LEVEL_CLASSES,
     "published": len(PUBLISHED_CLASSES),
     "quality": 1,
+    "alone": len(TYPES),
 }
-"""Groups of outputs, in order, and how many numbers each has."""
+"""Groups of outputs, in order, and how many numbers each has.
+
+``alone`` is the quality if the scan has this artifact and no other: what a given artifact does
+to the quality is learned apart from which artifact it is.
+"""
 QUALITY_FLOOR = 0.003
 """1 - SSIM below which two qualities count as equal."""
 
 
-def split_outputs(outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(..., n_outputs) -> level logits (..., 6, 5), class logits (..., 21), quality (...)."""
-    levels, published, quality = outputs.split(list(OUTPUTS.values()), dim=-1)
-    return levels.unflatten(-1, (len(TYPES), N_LEVEL_CLASSES)), published, quality[..., 0]
+class Outputs(NamedTuple):
+    """The network's numbers by group."""
+
+    levels: Tensor
+    """Logits of absent and levels 1 to 4, (..., 6, 5)."""
+    published: Tensor
+    """Class logits, (..., 21)."""
+    quality: Tensor
+    """(...), on the scale of :func:`quality_to_target`."""
+    alone: Tensor
+    """(..., 6), same scale."""
+
+
+def split_outputs(outputs: Tensor) -> Outputs:
+    """(..., n_outputs) to its groups."""
+    levels, published, quality, alone = outputs.split(list(OUTPUTS.values()), dim=-1)
+    by_type = levels.unflatten(-1, (len(TYPES), N_LEVEL_CLASSES))
+    return Outputs(by_type, published, quality[..., 0], alone)
 
 
 def quality_to_target(quality: Tensor) -> Tensor:

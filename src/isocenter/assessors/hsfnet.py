@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from isocenter.assessors._evidence import FITTED, evidence, presence, quality
+from isocenter.assessors._evidence import FITTED, presence, quality
 from isocenter.assessors._outputs import OUTPUTS, TYPES, split_outputs, target_to_quality
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Slabs, preprocess_from_json
@@ -98,7 +98,7 @@ class Assessor:
 
     def __init__(self, checkpoint: Checkpoint, device: str) -> None:
         preprocess = preprocess_from_json(dict(checkpoint.preprocess))
-        if not isinstance(preprocess, Slabs) or list(checkpoint.outputs) != list(OUTPUTS):
+        if not isinstance(preprocess, Slabs) or set(checkpoint.outputs) != set(OUTPUTS):
             raise BadCheckpoint(
                 f"these weights are for another assessor ({preprocess.kind}, "
                 f"{list(checkpoint.outputs)}); train with the recipe 'assessor'"
@@ -146,15 +146,14 @@ class Assessor:
     def read(self, raw: Raw) -> Judgement:
         """Calibrated judgement from the network's numbers."""
         fitted = {name: self.checkpoint.fitted(name) for name in FITTED}
-        whole, each = evidence(raw.scan, raw.simple), evidence(raw.slabs, raw.simple)
-        levels = split_outputs(raw.scan)[0]
-        slab_severity = severity(split_outputs(raw.slabs)[0], presence(each, fitted))
-        value, interval = self._quality(float(quality(whole, fitted)))
+        levels = split_outputs(raw.scan).levels
+        slab_severity = severity(split_outputs(raw.slabs).levels, presence(raw.slabs, fitted))
+        value, interval = self._quality(float(quality(raw.scan, fitted)))
         overall = slab_severity.amax(-1)
         return Judgement(
             quality=value,
             interval=interval,
-            findings=_findings(levels, presence(whole, fitted), slab_severity, raw),
+            findings=_findings(levels, presence(raw.scan, fitted), slab_severity, raw),
             strips=_strips(raw, overall),
             distance=self.distance(raw),
             worst=tuple(raw.where[i] for i in _worst(overall)),

@@ -118,13 +118,16 @@ class SlabHSFNet(nn.Module):
                 for name, n_features in zip(config.branches, config.n_features, strict=True)
             }
         )
-        self.fusion = nn.Linear(sum(config.n_features) + config.n_facts, 128)
+        self.scale = RunningScale(config.n_facts)
+        n_fused = sum(config.n_features) + config.n_facts
+        self.fusion = _two_layers(n_fused, 192, 128)
         self.attention = nn.Linear(128, 1)
-        self.output = nn.Linear(128, config.n_outputs)
+        self.output = _two_layers(128, 128, config.n_outputs)
 
     def heads(self) -> list[nn.Linear]:
         """Linear layers behind the branches."""
-        return [self.fusion, self.attention, self.output]
+        parts = (*self.fusion, self.attention, *self.output)
+        return [part for part in parts if isinstance(part, nn.Linear)]
 
     def forward(self, slabs: Tensor, spectra: Tensor, facts: Tensor) -> SlabOutput:
         """Judge scans of S slabs each.
@@ -140,7 +143,7 @@ class SlabHSFNet(nn.Module):
         """Features (B, S, 128) of each slab; arguments as in :meth:`forward`."""
         images = {"spatial": slabs, "spectrum": spectra}
         parts = [net(images[name].flatten(0, 1)) for name, net in self.branches.items()]
-        fused = torch.cat([*parts, facts.flatten(0, 1)], dim=1)
+        fused = torch.cat([*parts, self.scale(facts.flatten(0, 1))], dim=1)
         features: Tensor = torch.relu(self.fusion(fused)).unflatten(0, slabs.shape[:2])
         return features
 
@@ -149,6 +152,46 @@ class SlabHSFNet(nn.Module):
         weights = self.attention(features).softmax(dim=1)
         scan = (weights * features).sum(1)
         return SlabOutput(self.output(scan), self.output(features), scan)
+
+
+class RunningScale(nn.Module):
+    """Numbers of any unit to mean 0 and spread 1, by the averages of what was seen in training.
+
+    Unlike batch normalisation the averages are used in training too: a batch shows few scans,
+    and all slabs of a scan share most of their facts.
+    """
+
+    MEMORY = 300
+    """Batches over which is averaged."""
+    LARGEST = 6.0
+
+    def __init__(self, n_numbers: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.square: Tensor
+        self.seen: Tensor
+        self.register_buffer("mean", torch.zeros(n_numbers))
+        self.register_buffer("square", torch.ones(n_numbers))
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """(rows, k) -> (rows, k), clamped."""
+        if self.training:
+            self._learn(numbers)
+        spread = (self.square - self.mean.square()).clamp_min(1e-4).sqrt()
+        scaled: Tensor = ((numbers - self.mean) / spread).clamp(-self.LARGEST, self.LARGEST)
+        return scaled
+
+    @torch.no_grad()
+    def _learn(self, numbers: Tensor) -> None:
+        share = 1 / float((self.seen + 1).clamp_max(self.MEMORY))
+        self.mean.lerp_(numbers.mean(0), share)
+        self.square.lerp_(numbers.square().mean(0), share)
+        self.seen += 1
+
+
+def _two_layers(n_inputs: int, n_hidden: int, n_outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(n_inputs, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_outputs))
 
 
 def _sfem(config: Config, embed: nn.Module, n_features: int) -> SFEM:

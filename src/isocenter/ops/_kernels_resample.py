@@ -136,7 +136,7 @@ def _interior(
 @njit(cache=True, nogil=True, inline="always")
 def _from_corner(place: float, step: float, n: int) -> tuple[np.float32, int]:
     """The first of ``n`` positions, counted from the whole voxel below all of them."""
-    corner = np.int64(math.floor(min(place, place + (n - 1) * step)))
+    corner = math.floor(min(place, place + (n - 1) * step))
     return np.float32(place - corner), corner
 
 

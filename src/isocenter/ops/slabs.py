@@ -35,12 +35,15 @@ COMB_PERIODS = tuple(range(2, 9))
 """Periods, in k-space lines, at which a periodic change of the signal is looked for."""
 N_LINE_FACTS = len(COMB_PERIODS) + 2
 """Facts about the k-space lines along one axis; see :func:`line_facts`."""
-N_FACTS = 4 + 3 * N_LINE_FACTS + N_SHADING_FACTS
+N_EXTREMES = 4
+"""Strongest comb, largest and smallest spread and largest peak over all axes."""
+N_FACTS = 4 + 3 * N_LINE_FACTS + N_SHADING_FACTS + N_EXTREMES
 """Log pixel size along both window axes, log slice distance (mm), share of window in the head,
-then the line facts along both window axes and the slice axis, then the shading facts."""
+then the line facts along both window axes and the slice axis, then the shading facts, then the
+extremes of the line facts over all axes."""
 MIN_LINES = 32
 """Fewer k-space lines show no comb."""
-N_PLAIN = 4 + N_SHADING_FACTS
+N_PLAIN = N_EXTREMES + N_SHADING_FACTS
 """How many of :func:`simple_numbers` come first: line and shading facts, whatever the axes."""
 N_SIMPLE = N_PLAIN + 4 + len(COMB_PERIODS) + 5
 FAINT = 0.01
@@ -203,7 +206,8 @@ def take_slabs(
         insides.append(window[-1] > 0.5)
         share = float(insides[-1].float().mean())
         lines = [fact for a in (*others, axis) for fact in head.lines[a]]
-        facts.append([*map(math.log, (*pixel, spacing[axis])), share, *lines, *head.shading])
+        size = map(math.log, (*pixel, spacing[axis]))
+        facts.append([*size, share, *lines, *head.shading, *_extremes(head.lines)])
     return SlabBatch(
         torch.stack(slabs),
         torch.stack(insides),
@@ -256,18 +260,24 @@ def simple_numbers(batch: SlabBatch) -> Tensor:
         _mean_where(middle.square(), inside).sqrt(),
         slow.flatten(1).std(1).mean(),
     ]
-    lines = batch.facts[0, 4 : 4 + 3 * N_LINE_FACTS].view(3, N_LINE_FACTS)
-    combs, spread, peak = lines.split([len(COMB_PERIODS), 1, 1], 1)
-    extremes = torch.stack([combs.max(), spread.max(), spread.min(), peak.max()])
+    groups = [4, 3 * N_LINE_FACTS, N_SHADING_FACTS, N_EXTREMES]
+    size, lines, shading, extremes = batch.facts.split(groups, 1)
+    combs = lines[0].view(3, N_LINE_FACTS)[:, : len(COMB_PERIODS)]
     return torch.cat(
         [
-            extremes,
-            batch.facts[0, 4 + 3 * N_LINE_FACTS :],
-            batch.facts[:, :4].mean(0),
+            extremes[0],
+            shading[0],
+            size.mean(0),
             combs.amax(0),
             torch.stack(numbers).clamp_min(1e-6).log(),
         ]
     )
+
+
+def _extremes(lines: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """What :data:`N_EXTREMES` counts, from the line facts of every axis."""
+    combs, spreads, peaks = zip(*((max(f[:-2]), f[-2], f[-1]) for f in lines), strict=True)
+    return max(combs), max(spreads), min(spreads), max(peaks)
 
 
 def published_inputs(data: Image3, preprocess: PublishedStack) -> tuple[Tensor, Tensor, Tensor]:

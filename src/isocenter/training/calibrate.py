@@ -7,15 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from isocenter.assessors._evidence import (
-    N_EVIDENCE,
-    OWN_ODDS,
-    PLAIN,
-    RAW_QUALITY,
-    evidence,
-    quality,
-)
-from isocenter.assessors._outputs import TYPES, quality_to_target
+from isocenter.assessors._evidence import log_odds, quality, summed_quality
+from isocenter.assessors._outputs import TYPES, quality_to_target, split_outputs
 from isocenter.assessors.hsfnet import foreign_odds, mahalanobis
 from isocenter.training.baseline import fit_classes
 from isocenter.training.predictions import Predictions
@@ -27,7 +20,7 @@ SHRINKAGE = 0.1
 FOREIGN_RIDGE = 1.0
 """Penalty of the regression of known against foreign: many inputs, few objects."""
 PULL = 1e-3
-"""Weight of the squared change of a coefficient; inputs are standardised."""
+"""Weight of the squared change of a slope or an offset."""
 N_BINS = 3
 """Ranges of quality with an interval width of their own."""
 
@@ -104,30 +97,17 @@ def _gaussian(known: Predictions) -> tuple[Tensor, Tensor]:
 
 
 def _fit_evidence(rows: Predictions) -> dict[str, Tensor]:
-    """Linear models of presence and quality; see :mod:`isocenter.assessors._evidence`."""
-    known = evidence(rows.outputs, rows.simple)
-    mean, scale = known.mean(0), known.std(0).clamp_min(1e-3)
-    standard = _with_one((known - mean) / scale)
-    artifact = rows.column("artifact")
-    weights = []
+    """Slopes and offsets of presence and quality; see :mod:`isocenter.assessors._evidence`."""
+    wanted, artifact = quality_to_target(rows.quality), rows.column("artifact")
+    odds, by_type = log_odds(rows.outputs), split_outputs(rows.outputs).alone
+    presence, alone = [], []
     for i, name in enumerate(TYPES):
-        # As trained: the network's own odds, and nothing else.
-        start = torch.zeros(N_EVIDENCE + 1)
-        start[OWN_ODDS[i]], start[-1] = scale[OWN_ODDS[i]], mean[OWN_ODDS[i]]
-        present = torch.from_numpy(artifact == name).float()
-        # Its own odds and the plain facts: what is said of other artifacts would only mislead.
-        seen = torch.zeros(N_EVIDENCE + 1)
-        seen[[OWN_ODDS[i], -1]], seen[PLAIN] = 1.0, 1.0
-        weights.append(seen * _logistic(standard * seen, present, start, _prior(artifact)))
-    line = torch.zeros(N_EVIDENCE + 1)
-    # The network's own quality alone: with the other evidence, people left out fare worse.
-    line[[RAW_QUALITY, -1]] = _line(standard[:, [RAW_QUALITY, -1]], quality_to_target(rows.quality))
-    return {
-        "evidence.mean": mean,
-        "evidence.scale": scale,
-        "presence.weight": torch.stack(weights),
-        "quality.weight": line,
-    }
+        here = torch.from_numpy(artifact == name)
+        presence.append(_logistic(odds[:, i], here.float(), _prior(artifact)))
+        alone.append(_least_squares(by_type[here, i], wanted[here]))
+    fitted = {"presence": torch.stack(presence), "alone": torch.stack(alone)}
+    summed = summed_quality(rows.outputs, fitted["alone"])
+    return fitted | {"quality": _least_squares(summed, wanted)}
 
 
 def _prior(artifact: np.ndarray) -> Tensor:
@@ -136,26 +116,30 @@ def _prior(artifact: np.ndarray) -> Tensor:
     return torch.where(pristine, (~pristine).sum() / pristine.sum().clamp_min(1), 1.0)
 
 
-def _logistic(x: Tensor, present: Tensor, start: Tensor, weights: Tensor) -> Tensor:
-    """Coefficients of most likelihood, pulled a little towards where they start."""
-    weight = start.clone().requires_grad_()
-    optimizer = torch.optim.LBFGS([weight], max_iter=300, line_search_fn="strong_wolfe")
+def _logistic(x: Tensor, present: Tensor, weights: Tensor) -> Tensor:
+    """Slope and offset of most likelihood, pulled a little towards 1 and 0."""
+    start = torch.tensor([1.0, 0.0])
+    line = start.clone().requires_grad_()
+    optimizer = torch.optim.LBFGS([line], max_iter=300, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         optimizer.zero_grad()
-        losses = F.binary_cross_entropy_with_logits(x @ weight, present, reduction="none")
-        loss = (losses * weights).sum() / weights.sum()
-        loss = loss + PULL * (weight - start).square().sum()
+        said = line[0] * x + line[1]
+        losses = F.binary_cross_entropy_with_logits(said, present, reduction="none")
+        loss = (losses * weights).sum() / weights.sum() + PULL * (line - start).square().sum()
         loss.backward()
         return float(loss.detach())
 
     optimizer.step(closure)
-    return weight.detach()
+    return line.detach()
 
 
-def _line(x: Tensor, y: Tensor) -> Tensor:
-    solution: Tensor = torch.linalg.lstsq(x, y[:, None]).solution[:, 0]
-    return solution
+def _least_squares(x: Tensor, y: Tensor) -> Tensor:
+    """Slope, pulled a little towards 1, and offset."""
+    x_mean, y_mean = x.mean(), y.mean()
+    away, pull = x - x_mean, PULL * len(x)
+    slope = (away @ (y - y_mean) + pull) / (away @ away + pull)
+    return torch.stack([slope, y_mean - slope * x_mean])
 
 
 def _fit_intervals(rows: Predictions, fitted: dict[str, Tensor]) -> dict[str, list[float]]:
@@ -168,13 +152,8 @@ def _fit_intervals(rows: Predictions, fitted: dict[str, Tensor]) -> dict[str, li
     for person in sorted(set(people)):
         others = _fit_evidence(rows.where(people != person))
         here = rows.where(people == person)
-        estimate = quality(evidence(here.outputs, here.simple), others)
-        predicted[torch.from_numpy(people == person)] = estimate
+        predicted[torch.from_numpy(people == person)] = quality(here.outputs, others)
     edges = torch.quantile(predicted, torch.arange(1, N_BINS) / N_BINS)
     bins, errors = torch.bucketize(predicted, edges), (predicted - wanted).abs()
     widths = [float(errors[bins == i].quantile(0.9)) for i in range(N_BINS)]
     return {"edges": edges.tolist(), "half_widths": widths}
-
-
-def _with_one(x: Tensor) -> Tensor:
-    return torch.cat([x, torch.ones(len(x), 1)], 1)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from isocenter.assessors._evidence import evidence, presence, quality
+from isocenter.assessors._evidence import presence, quality
 from isocenter.assessors._outputs import (
     PUBLISHED_CLASSES,
     TYPES,
@@ -34,7 +34,7 @@ TOLERANCE = 0.02
 
 def quality_of(rows: Predictions, fitted: Mapping[str, Tensor]) -> np.ndarray:
     """Calibrated quality of every row, 0 to 1."""
-    target = quality(evidence(rows.outputs, rows.simple), fitted)
+    target = quality(rows.outputs, fitted)
     return np.asarray(target_to_quality(target).numpy())
 
 
@@ -43,7 +43,7 @@ def evaluate_physical(
 ) -> Measured:
     """Type, pristine, quality and order of levels under the preset ``physical``."""
     artifact, level = rows.column("artifact"), rows.column("level").astype(int)
-    probability = presence(evidence(rows.outputs, rows.simple), fitted).numpy()
+    probability = presence(rows.outputs, fitted).numpy()
     named = np.array(TYPES)[probability.argmax(1)]
     called = np.where(probability.max(1) >= 0.5, named, "pristine")
     q, truth = quality_of(rows, fitted), rows.quality.numpy()
@@ -76,7 +76,7 @@ def evaluate_published(rows: Predictions) -> Measured:
     truth = np.array(
         [PUBLISHED_CLASSES.index((a, v)) for a, v in zip(artifact, level, strict=True)]
     )
-    guess = split_outputs(rows.outputs)[1].argmax(-1).numpy()
+    guess = split_outputs(rows.outputs).published.argmax(-1).numpy()
     people = rows.column("person").tolist()
     everything = np.ones(len(truth), bool)
     return {
@@ -137,7 +137,7 @@ def _covered(
 ) -> np.ndarray:
     """1 where the truth lies in the predicted 90 % interval."""
     fit = calibration["quality"]
-    target = quality(evidence(rows.outputs, rows.simple), fitted)
+    target = quality(rows.outputs, fitted)
     bins = torch.bucketize(target, torch.tensor(fit["edges"], dtype=target.dtype))
     width = torch.tensor(fit["half_widths"])[bins]
     low, high = target_to_quality(target - width), target_to_quality(target + width)

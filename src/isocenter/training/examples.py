@@ -25,6 +25,7 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Source
 from isocenter.datasets.label_heads import paint_head
 from isocenter.metrics.ssim import ssim
+from isocenter.ops.fourier import fft, ifft
 from isocenter.ops.regions import head_mask, head_scale
 from isocenter.ops.slabs import N_LINE_FACTS, Head, SlabBatch, find_head, take_slabs, usable_axes
 
@@ -155,11 +156,14 @@ def vary(scan: Volume, source: Source, *, rng: torch.Generator) -> Volume:
     """Another clean scan from a clean scan: contrast, resolution, field of view."""
     if source.kind == "labels":
         scan = paint_head(_crop_air(_maybe_strip(scan, rng)), rng=rng)
+        scan = _weakly_shaded(scan, rng)
     scan = replace(scan, data=scan.data.clamp_min(0))
     if _chance(0.5, rng):
         scan = replace(scan, data=_new_contrast(scan.data, rng))
     if _chance(0.3, rng) and max(scan.spacing) < 1.3:
         scan = _coarser(scan, rng)
+    if _chance(0.15, rng):
+        scan = replace(scan, data=_zero_filled(scan.data, rng))
     if source.kind != "head":
         scan = with_field_of_view(scan, rng=rng)
     return scan
@@ -305,6 +309,29 @@ def _coarser(scan: Volume, rng: torch.Generator) -> Volume:
         data = _resize(data, axis, side)
         affine[:3, axis] *= scan.shape[axis] / side
     return replace(scan, data=data, affine=affine)
+
+
+def _weakly_shaded(scan: Volume, rng: torch.Generator) -> Volume:
+    """Less shading than level 1 of ``bias``: no coil receives quite evenly, so this is clean."""
+    rng = child(rng, "weak shading")
+    worse = artifact("bias", 1)(scan, rng=rng)
+    field = worse.data / scan.data.clamp_min(1e-6)
+    data = torch.where(scan.data > 0, scan.data * field.pow(0.7 * _uniform(rng)), scan.data)
+    return replace(scan, data=data)
+
+
+def _zero_filled(data: Image3, rng: torch.Generator) -> Image3:
+    """Outer k-space lines along two axes never measured, as scanners interpolate images."""
+    axes = torch.randperm(3, generator=rng)[:2].tolist()
+    kspace = fft(data, axes)
+    for axis in axes:
+        n, edge = data.shape[axis], 0.7 + 0.25 * _uniform(rng)
+        at = (torch.arange(n) - n // 2).abs() / (n / 2)
+        # A Tukey edge of a tenth of the kept lines, against ringing.
+        fall = ((edge - at) / (0.1 * edge)).clamp(0, 1)
+        window = 0.5 - 0.5 * torch.cos(torch.pi * fall)
+        kspace = kspace * window.reshape([-1 if a == axis else 1 for a in range(3)])
+    return ifft(kspace, axes).abs()
 
 
 def _resize(data: Tensor, axis: int, side: int) -> Tensor:

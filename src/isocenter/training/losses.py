@@ -45,7 +45,7 @@ def loss_of(scan: Tensor, slabs: Tensor, targets: Targets) -> Tensor:
 
 
 def _loss(outputs: Tensor, targets: Targets, quality: Tensor, shown: Tensor) -> Tensor:
-    levels, published, predicted = split_outputs(outputs)
+    levels, published, predicted, alone = split_outputs(outputs)
     log_p = levels.log_softmax(-1)
     known = targets.levels != UNKNOWN
     ordinal = _ordinal(log_p, targets.levels.clamp_min(0))[known].mean()
@@ -54,7 +54,12 @@ def _loss(outputs: Tensor, targets: Targets, quality: Tensor, shown: Tensor) -> 
     classes = classes / (targets.published != UNKNOWN).sum().clamp_min(1)
     wanted = quality_to_target(quality[shown])
     regression = F.smooth_l1_loss(predicted[shown], wanted, beta=0.3)
-    return 3.0 * ordinal + 3.0 * presence + 0.3 * classes + 0.5 * regression
+    single = targets.present[shown] * (targets.present[shown].sum(-1, keepdim=True) == 1)
+    experts = F.smooth_l1_loss(
+        alone[shown], wanted[:, None].expand_as(single), beta=0.3, reduction="none"
+    )
+    experts = (single * experts).sum() / single.sum().clamp_min(1)
+    return 2.0 * ordinal + 2.0 * presence + 0.4 * classes + 0.7 * regression + 1.5 * experts
 
 
 def _ordinal(log_p: Tensor, levels: Tensor) -> Tensor:

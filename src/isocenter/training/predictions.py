@@ -36,6 +36,8 @@ class Predictions:
     """``person|kind|variant|preset|artifact|level``; level 0 is pristine."""
     outputs: torch.Tensor
     """(rows, n_outputs)."""
+    slabs: torch.Tensor
+    """(rows, n_outputs), of each slab alone, averaged."""
     features: torch.Tensor
     """(rows, 128)."""
     quality: torch.Tensor
@@ -52,7 +54,7 @@ class Predictions:
         """The rows where ``keep`` is True."""
         rows = torch.from_numpy(np.flatnonzero(keep))
         names = tuple(self.names[i] for i in rows.tolist())
-        parts = (self.outputs, self.features, self.quality, self.simple)
+        parts = (self.outputs, self.slabs, self.features, self.quality, self.simple)
         return Predictions(names, *(part[rows] for part in parts))
 
     def save(self, path: Path) -> None:
@@ -75,6 +77,7 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
     return Predictions(
         tuple(name for part in parts for name in part.names),
         torch.cat([part.outputs for part in parts]),
+        torch.cat([part.slabs for part in parts]),
         torch.cat([part.features for part in parts]),
         torch.cat([part.quality for part in parts]),
         torch.cat([part.simple for part in parts]),
@@ -129,7 +132,7 @@ def predict_foreign(
     for number in range(first, first + count):
         scan = paint_object(rng=child(generator(seed), "foreign", number))
         raw = assessor.look(scan)
-        rows.append((raw.scan, raw.features, torch.tensor(0.0), raw.simple))
+        rows.append((raw.scan, raw.slabs.mean(0), raw.features, torch.tensor(0.0), raw.simple))
         names.append(f"object-{number}|foreign|0|none|none|0")
         if number % 20 == 0:
             say(f"foreign object {number}")
@@ -163,4 +166,4 @@ def _row(
     worse = damage_scan(clean, damage, rng=child(rng, artifact))
     raw = assessor.look(worse)
     quality = full_reference(clean, raw.batch, worse, raw.head, assessor.preprocess)
-    return raw.scan, raw.features, torch.nanmean(quality), raw.simple
+    return raw.scan, raw.slabs.mean(0), raw.features, torch.nanmean(quality), raw.simple

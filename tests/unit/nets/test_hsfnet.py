@@ -101,6 +101,7 @@ def test_merge_orders_corners_row_first() -> None:
 def test_block_interleaves_its_halves() -> None:
     """Even channels carry the local half, odd ones the global half, both on top of the input."""
     block = LocalGlobalBlock(8, n_states=2, drop_path=0).eval()
+    initialise(block, generator(4))
     tokens = torch.randn(1, 4, 4, 8, generator=generator(5))
     with torch.no_grad():
         change = block(tokens) - tokens

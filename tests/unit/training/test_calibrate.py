@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from isocenter.assessors._evidence import evidence, presence
+from isocenter.assessors._evidence import presence
 from isocenter.assessors._outputs import OUTPUTS, PUBLISHED_CLASSES, TYPES, quality_to_target
 from isocenter.assessors.hsfnet import foreign_odds, mahalanobis
 from isocenter.data.random import generator
@@ -26,6 +26,8 @@ from isocenter.training.evaluate import (
 from isocenter.training.predictions import Predictions, concatenate
 
 SIZE = sum(OUTPUTS.values())
+QUALITY_AT = OUTPUTS["levels"] + OUTPUTS["published"]
+ALONE_AT = QUALITY_AT + 1
 QUALITY = {0: 1.0, 1: 0.95, 2: 0.85, 3: 0.7, 4: 0.5}
 
 
@@ -52,13 +54,17 @@ def made(
             quality.append(QUALITY[level])
             noise = 0.05 * float(torch.randn((), generator=rng))
             # A straight line away from the scale: calibration has to find the way back.
-            row[-1] = (float(quality_to_target(torch.tensor(QUALITY[level]))) - 1) / 2 + noise
+            wanted = float(quality_to_target(torch.tensor(QUALITY[level])))
+            row[QUALITY_AT] = (wanted - 1) / 2 + noise
+            if level:
+                row[ALONE_AT + TYPES.index(artifact)] = (wanted - 1) / 2 + noise
             outputs.append(row)
     stacked = torch.stack(outputs)
     features = torch.randn(len(names), 16, generator=rng)
     simple = torch.randn(len(names), N_SIMPLE, generator=rng)
     simple[:, 8:14] = stacked[:, 0:30:5]
-    return Predictions(tuple(names), stacked, features, torch.tensor(quality), simple)
+    truth = torch.tensor(quality)
+    return Predictions(tuple(names), stacked, stacked.clone(), features, truth, simple)
 
 
 def foreign(n: int = 60) -> Predictions:
@@ -66,7 +72,8 @@ def foreign(n: int = 60) -> Predictions:
     names = tuple(f"object-{i}|foreign|0|none|none|0" for i in range(n))
     features = 5 + torch.randn(n, 16, generator=rng)
     simple = torch.randn(n, N_SIMPLE, generator=rng)
-    return Predictions(names, torch.zeros(n, SIZE), features, torch.zeros(n), simple)
+    blank = torch.zeros(n, SIZE)
+    return Predictions(names, blank, blank.clone(), features, torch.zeros(n), simple)
 
 
 def fit(rows: Predictions) -> tuple[dict[str, object], dict[str, torch.Tensor]]:
@@ -102,7 +109,7 @@ def test_probabilities_are_calibrated() -> None:
     """Of the findings said with 60 to 90 %, about three in four are there."""
     rows = made(n_people=20, certainty=1.2)
     _, fitted = fit(rows)
-    said = presence(evidence(rows.outputs, rows.simple), fitted).numpy()
+    said = presence(rows.outputs, fitted).numpy()
     there = np.stack([rows.column("artifact") == name for name in TYPES], 1)
     sure = (said > 0.6) & (said < 0.9)
     assert sure.sum() > 20

@@ -156,6 +156,9 @@ def test_quality_scale_is_invertible() -> None:
     assert torch.allclose(target_to_quality(quality_to_target(quality)), quality, atol=1e-6)
 
 
+QUALITY_AT = OUTPUTS["levels"] + OUTPUTS["published"]
+
+
 def targets(n: int = 2, slabs: int = 3) -> Targets:
     levels = torch.zeros(n, 6, dtype=torch.long)
     levels[0, 1] = 3
@@ -169,10 +172,20 @@ def test_loss_falls_towards_the_truth() -> None:
     right = torch.zeros(2, size)
     right[:, 0:30:5] = 8
     right[0, 5], right[0, 8] = 0, 8
-    right[:, -1] = float(quality_to_target(torch.tensor(0.9)))
+    right[:, QUALITY_AT:] = float(quality_to_target(torch.tensor(0.9)))
     wrong = -right
     losses = [float(loss_of(x, x[:, None].repeat(1, 3, 1), truth)) for x in (right, wrong)]
     assert losses[0] < 0.7 < losses[1]
+
+
+def test_quality_of_an_artifact_alone_is_learned_where_it_is_alone() -> None:
+    truth = targets(n=3)
+    truth.present[2, [0, 4]] = 1
+    outputs = torch.zeros(3, sum(OUTPUTS.values()), requires_grad=True)
+    loss_of(outputs, outputs[:, None].repeat(1, 3, 1), truth).backward()
+    assert outputs.grad is not None
+    taught = outputs.grad[:, QUALITY_AT + 1 :].abs() > 0
+    assert taught.nonzero().tolist() == [[0, 1]]
 
 
 def test_unknown_labels_teach_nothing() -> None:
@@ -182,7 +195,7 @@ def test_unknown_labels_teach_nothing() -> None:
     loss_of(outputs, outputs[:, None].repeat(1, 3, 1), truth).backward()
     assert outputs.grad is not None
     assert outputs.grad.isfinite().all()
-    assert outputs.grad[:, 30:51].abs().max() == 0
+    assert outputs.grad[:, 30:QUALITY_AT].abs().max() == 0
 
 
 def trainer(people: tuple[Source, ...], folder: Path, n_steps: int) -> Trainer:

@@ -20,12 +20,12 @@ class AssessorRecipe:
     """Everything that decides the weights, but for the data folder."""
 
     seed: int = 7
-    n_slabs: int = 12
+    n_slabs: int = 8
     """Slabs cut from every simulated scan."""
     repeats: int = 3
     """How often every simulated scan is learned from."""
     schedule: Schedule = field(
-        default_factory=lambda: Schedule(n_steps=1350, batch=6, sets=3, warm_up=100)
+        default_factory=lambda: Schedule(n_steps=4200, batch=8, sets=2, warm_up=150)
     )
     preprocess: Slabs = field(default_factory=Slabs)
     config: Config = field(
