@@ -13,11 +13,13 @@ from isocenter.assessors._outputs import QUALITY_FLOOR, quality_to_target, split
 
 __all__ = ["FITTED", "log_odds", "presence", "quality", "summed_quality"]
 
-FITTED = ("presence", "alone", "quality")
-"""Slopes and offsets: (6, 2), (6, 2) and (2,)."""
+FITTED = ("presence", "quality")
+"""Slopes and offsets: (6, 2) and (2,)."""
 SURE = 2.0
 """Log odds are multiplied by this before artifacts share in the quality: one that is
 improbable but would do great harm must not hide what a probable and mild one does."""
+DOUBTED = 1.5
+"""Log odds against any artifact at which the likeliest still takes half of what it would."""
 
 
 def log_odds(outputs: Tensor) -> Tensor:
@@ -28,29 +30,32 @@ def log_odds(outputs: Tensor) -> Tensor:
 
 def presence(outputs: Tensor, fitted: Mapping[str, Tensor]) -> Tensor:
     """Calibrated probability of each artifact, (..., n_outputs) to (..., 6)."""
-    return torch.sigmoid(_line(log_odds(outputs), fitted["presence"]))
+    line = fitted["presence"]
+    return torch.sigmoid(log_odds(outputs) * line[:, 0] + line[:, 1])
 
 
 def quality(outputs: Tensor, fitted: Mapping[str, Tensor]) -> Tensor:
     """Calibrated quality on the scale of the network's output, (..., n_outputs) to (...)."""
-    return _line(summed_quality(outputs, fitted["alone"]), fitted["quality"])
+    slope, offset = fitted["quality"]
+    return summed_quality(outputs) * slope + offset
 
 
-def summed_quality(outputs: Tensor, alone: Tensor) -> Tensor:
+def summed_quality(outputs: Tensor) -> Tensor:
     """The quality as the sum of what each artifact takes from it, (..., n_outputs) to (...).
 
-    An artifact takes what it would take alone, as far as the network sees it there.  The
-    network's own odds decide that: they are the sharpest.
-
-    Args:
-        outputs: Of the network.
-        alone: Slope and offset of each artifact's own quality, (6, 2).
+    An artifact takes what it would take alone, as far as the network sees it there.
     """
-    by_type = _line(split_outputs(outputs).alone, alone)
-    taken = (torch.exp(-by_type) - QUALITY_FLOOR).clamp(0, 1)
-    share = torch.sigmoid(SURE * log_odds(outputs))
-    return quality_to_target(1 - (share * taken).sum(-1))
+    alone = split_outputs(outputs).alone
+    taken = (torch.exp(-alone) - QUALITY_FLOOR).clamp(0, 1)
+    return quality_to_target(1 - (_shares(log_odds(outputs)) * taken).sum(-1))
 
 
-def _line(x: Tensor, line: Tensor) -> Tensor:
-    return x * line[..., 0] + line[..., 1]
+def _shares(odds: Tensor) -> Tensor:
+    """How far each artifact is taken to be there, 0 to 1, (..., 6).
+
+    By its own odds; and the likeliest also where even it is in doubt, since a weak artifact is
+    seen with doubt and still does what it does.
+    """
+    any_at_all = torch.sigmoid(SURE * (odds.logsumexp(-1, keepdim=True) + DOUBTED))
+    likeliest = torch.softmax(SURE * odds, -1) * any_at_all
+    return torch.maximum(torch.sigmoid(SURE * odds), likeliest)

@@ -43,6 +43,8 @@ then the line facts along both window axes and the slice axis, then the shading 
 extremes of the line facts over all axes."""
 MIN_LINES = 32
 """Fewer k-space lines show no comb."""
+USUAL_LINES = (*[0.65] * len(COMB_PERIODS), -3.6, 1.6)
+"""Line facts of a scan without artifacts, for images too small to tell."""
 N_PLAIN = N_EXTREMES + N_SHADING_FACTS
 """How many of :func:`simple_numbers` come first: line and shading facts, whatever the axes."""
 N_SIMPLE = N_PLAIN + 4 + len(COMB_PERIODS) + 5
@@ -91,8 +93,16 @@ def find_head(data: Image3) -> Head:
         mask = torch.ones_like(mask)
     first, last = zip(*(_extent(mask, axis) for axis in range(3)), strict=True)
     scale = head_scale(data, mask)
-    lines = tuple(line_facts(data, axis) for axis in range(3))
-    return Head(mask, scale, first, last, lines, shading_facts(data, mask))
+    return Head(mask, scale, first, last, _lines_of_axes(data), shading_facts(data, mask))
+
+
+def _lines_of_axes(data: Image3) -> tuple[tuple[float, ...], ...]:
+    """Line facts of every axis; an axis of few lines is taken to be like the others."""
+    known = {axis: line_facts(data, axis) for axis in range(3) if data.shape[axis] >= MIN_LINES}
+    if not known:
+        return (USUAL_LINES,) * 3
+    mean = tuple(sum(facts) / len(known) for facts in zip(*known.values(), strict=True))
+    return tuple(known.get(axis, mean) for axis in range(3))
 
 
 def line_facts(data: Image3, axis: int) -> tuple[float, ...]:
@@ -103,15 +113,13 @@ def line_facts(data: Image3, axis: int) -> tuple[float, ...]:
 
     Args:
         data: Magnitude image (x, y, z) on the grid that it was acquired on.
-        axis: Axis whose lines are compared.
+        axis: Axis whose lines are compared, ``MIN_LINES`` or more.
 
     Returns:
         For each of ``COMB_PERIODS`` log(1 + the comb's amplitude over what other periods
         have), about 0.7 where there is none; then the logarithms of the spread of the changes
-        and of the largest change over that spread.  Zeros below ``MIN_LINES`` lines.
+        and of the largest change over that spread.
     """
-    if data.shape[axis] < MIN_LINES:
-        return (0.0,) * N_LINE_FACTS
     change = _line_changes(data, axis)
     at = torch.arange(len(change), dtype=torch.float64, device=data.device)
     periods = torch.arange(2.0, 8.51, 0.25, dtype=torch.float64, device=data.device)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from isocenter.assessors._evidence import log_odds, quality, summed_quality
-from isocenter.assessors._outputs import TYPES, quality_to_target, split_outputs
+from isocenter.assessors._outputs import TYPES, quality_to_target
 from isocenter.assessors.hsfnet import foreign_odds, mahalanobis
 from isocenter.training.baseline import fit_classes
 from isocenter.training.predictions import Predictions
@@ -99,15 +99,14 @@ def _gaussian(known: Predictions) -> tuple[Tensor, Tensor]:
 def _fit_evidence(rows: Predictions) -> dict[str, Tensor]:
     """Slopes and offsets of presence and quality; see :mod:`isocenter.assessors._evidence`."""
     wanted, artifact = quality_to_target(rows.quality), rows.column("artifact")
-    odds, by_type = log_odds(rows.outputs), split_outputs(rows.outputs).alone
-    presence, alone = [], []
+    odds, presence = log_odds(rows.outputs), []
     for i, name in enumerate(TYPES):
-        here = torch.from_numpy(artifact == name)
-        presence.append(_logistic(odds[:, i], here.float(), _prior(artifact)))
-        alone.append(_least_squares(by_type[here, i], wanted[here]))
-    fitted = {"presence": torch.stack(presence), "alone": torch.stack(alone)}
-    summed = summed_quality(rows.outputs, fitted["alone"])
-    return fitted | {"quality": _least_squares(summed, wanted)}
+        here = torch.from_numpy(artifact == name).float()
+        presence.append(_logistic(odds[:, i], here, _prior(artifact)))
+    return {
+        "presence": torch.stack(presence),
+        "quality": _least_squares(summed_quality(rows.outputs), wanted),
+    }
 
 
 def _prior(artifact: np.ndarray) -> Tensor:

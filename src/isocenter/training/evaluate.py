@@ -60,7 +60,8 @@ def evaluate_physical(
         "90 % interval covers": _measure(
             rows, _covered(rows, calibration, fitted), np.ones(len(level), bool)
         ),
-        "Q falls with level": _measure_order(rows, q),
+        "Q falls with every level": _measure_order(rows, q, every=True),
+        "Q falls from level 1 to 4": _measure_order(rows, q, every=False),
     }
     for name in TYPES:
         keep = artifact == name
@@ -144,18 +145,25 @@ def _covered(
     return np.asarray(((rows.quality >= low) & (rows.quality <= high)).double().numpy())
 
 
-def _measure_order(rows: Predictions, quality: np.ndarray) -> dict[str, Any]:
-    """Share of (scan, artifact) whose quality falls from level to level, within the tolerance."""
+def _measure_order(rows: Predictions, quality: np.ndarray, *, every: bool) -> dict[str, Any]:
+    """Share of (scan, artifact) whose quality falls, within the tolerance.
+
+    Args:
+        rows: Predictions.
+        quality: Of every row, 0 to 1.
+        every: From each level to the next, or only from the first to the last.
+    """
     keys = [name.rsplit("|", 1)[0] for name in rows.names]
     level = rows.column("level").astype(int)
     people, fine = [], []
     for key in sorted({k for k, v in zip(keys, level, strict=True) if v > 0}):
         series = sorted((v, q) for k, v, q in zip(keys, level, quality, strict=True) if k == key)
-        steps = np.diff([q for _, q in series])
+        values = [q for _, q in series]
+        steps = np.diff(values if every else [values[0], values[-1]])
         fine.append(float((steps <= TOLERANCE).all()))
         people.append(key.split("|")[0])
-    values = np.array(fine)
-    return _with_interval(people, lambda i: float(values[i].mean()), len(values))
+    counted = np.array(fine)
+    return _with_interval(people, lambda i: float(counted[i].mean()), len(counted))
 
 
 def _measure(rows: Predictions, values: np.ndarray, keep: np.ndarray) -> dict[str, Any]:

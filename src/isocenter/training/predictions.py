@@ -28,16 +28,18 @@ from isocenter.training.examples import (
 __all__ = ["Predictions", "concatenate", "load", "predict", "predict_foreign"]
 
 
+COLUMNS = ("person", "scan", "kind", "variant", "preset", "artifact", "level")
+"""Parts of a row's name."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """Rows of raw outputs; the truth of each row is its name."""
 
     names: tuple[str, ...]
-    """``person|kind|variant|preset|artifact|level``; level 0 is pristine."""
+    """``person|scan|kind|variant|preset|artifact|level``; level 0 is pristine."""
     outputs: torch.Tensor
     """(rows, n_outputs)."""
-    slabs: torch.Tensor
-    """(rows, n_outputs), of each slab alone, averaged."""
     features: torch.Tensor
     """(rows, 128)."""
     quality: torch.Tensor
@@ -47,14 +49,13 @@ class Predictions:
 
     def column(self, name: str) -> np.ndarray:
         """One part of the names as an array of text."""
-        parts = ("person", "kind", "variant", "preset", "artifact", "level")
-        return np.array([row.split("|")[parts.index(name)] for row in self.names])
+        return np.array([row.split("|")[COLUMNS.index(name)] for row in self.names])
 
     def where(self, keep: np.ndarray) -> "Predictions":
         """The rows where ``keep`` is True."""
         rows = torch.from_numpy(np.flatnonzero(keep))
         names = tuple(self.names[i] for i in rows.tolist())
-        parts = (self.outputs, self.slabs, self.features, self.quality, self.simple)
+        parts = (self.outputs, self.features, self.quality, self.simple)
         return Predictions(names, *(part[rows] for part in parts))
 
     def save(self, path: Path) -> None:
@@ -77,7 +78,6 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
     return Predictions(
         tuple(name for part in parts for name in part.names),
         torch.cat([part.outputs for part in parts]),
-        torch.cat([part.slabs for part in parts]),
         torch.cat([part.features for part in parts]),
         torch.cat([part.quality for part in parts]),
         torch.cat([part.simple for part in parts]),
@@ -111,7 +111,8 @@ def predict(
             chosen = presets if source.kind == "brain" else presets[:1]
             for preset, artifact, level in _versions(chosen):
                 rows.append(_row(assessor, clean, preset, artifact, level, rng))
-                names.append(f"{source.person}|{source.kind}|{variant}|{preset}|{artifact}|{level}")
+                parts = (source.person, source.path.name, source.kind, variant, preset)
+                names.append("|".join(map(str, (*parts, artifact, level))))
             say(f"{source.person} {source.path.name} variant {variant}")
     return Predictions(tuple(names), *map(torch.stack, zip(*rows, strict=True)))
 
@@ -132,8 +133,8 @@ def predict_foreign(
     for number in range(first, first + count):
         scan = paint_object(rng=child(generator(seed), "foreign", number))
         raw = assessor.look(scan)
-        rows.append((raw.scan, raw.slabs.mean(0), raw.features, torch.tensor(0.0), raw.simple))
-        names.append(f"object-{number}|foreign|0|none|none|0")
+        rows.append((raw.scan, raw.features, torch.tensor(0.0), raw.simple))
+        names.append(f"object-{number}|object|foreign|0|none|none|0")
         if number % 20 == 0:
             say(f"foreign object {number}")
     return Predictions(tuple(names), *map(torch.stack, zip(*rows, strict=True)))
@@ -166,4 +167,4 @@ def _row(
     worse = damage_scan(clean, damage, rng=child(rng, artifact))
     raw = assessor.look(worse)
     quality = full_reference(clean, raw.batch, worse, raw.head, assessor.preprocess)
-    return raw.scan, raw.slabs.mean(0), raw.features, torch.nanmean(quality), raw.simple
+    return raw.scan, raw.features, torch.nanmean(quality), raw.simple
