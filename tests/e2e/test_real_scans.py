@@ -43,7 +43,14 @@ def test_of_one_head_the_strongly_shaded_scan_is_worse(data_root: Path) -> None:
     assert strong.score < weak.score
     assert strong.artifacts[0].name == "bias"
     said = [{f.name: f.probability for f in report.artifacts}["bias"] for report in (strong, weak)]
+    assert said[0] >= 0.5
     assert said[0] > said[1]
+
+
+def test_thick_slices_are_not_taken_for_ghosts(data_root: Path) -> None:
+    """Their few lines along the slice axis say nothing about combs."""
+    report = iso.assess(data_root / "heads" / "glioma_T2.nii.gz")
+    assert not report.found
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +16,7 @@ from isocenter.data.volume import Volume
 from isocenter.ops.filters import gaussian_blur
 from isocenter.ops.regions import head_mask
 from isocenter.ops.shading import N_SHADING_FACTS, shading_facts
-from isocenter.ops.slabs import COMB_PERIODS, N_LINE_FACTS, line_facts
+from isocenter.ops.slabs import COMB_PERIODS, N_LINE_FACTS, find_head, line_facts
 
 PHANTOM = head_phantom((96, 104, 88))
 
@@ -64,7 +65,9 @@ def test_spike_stands_out_of_its_neighbours() -> None:
 
 
 def test_few_lines_say_nothing() -> None:
-    assert line_facts(torch.rand(8, 64, 64, generator=generator(0)), 0) == (0.0,) * N_LINE_FACTS
+    thick = find_head(torch.rand(64, 72, 8, generator=generator(0)))
+    assert thick.lines[2] == pytest.approx(np.mean(thick.lines[:2], axis=0).tolist())
+    assert len(find_head(torch.rand(8, 8, 8, generator=generator(1))).lines[0]) == N_LINE_FACTS
     assert all(map(math.isfinite, line_facts(torch.zeros(64, 64, 64), 0)))
 
 
