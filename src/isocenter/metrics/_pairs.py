@@ -13,11 +13,12 @@ def check(
     *,
     minimum_side: int = 1,
     spatial: tuple[int, ...] = (2, 3),
+    data_range: float = 1.0,
 ) -> None:
     """Refuse pairs that a metric is not defined for.
 
     Raises:
-        UsageError: Shapes differ, too few or too many axes, or an axis is too short.
+        UsageError: Shapes differ, too few or too many axes, an axis is too short, or no range.
     """
     if image.shape != reference.shape:
         raise UsageError(
@@ -31,6 +32,18 @@ def check(
         )
     if min(sides) < minimum_side:
         raise UsageError(f"{name} needs {minimum_side} pixels along every axis; got {sides}")
+    if not data_range > 0:
+        raise UsageError(f"data_range must be a positive number; got {data_range}")
+
+
+def refuse_mask(name: str, mask: Tensor | None) -> None:
+    """For metrics whose value is no mean over places of the image.
+
+    Raises:
+        UsageError: There is a mask.
+    """
+    if mask is not None:
+        raise UsageError(f"{name} takes no mask; crop both images to what counts")
 
 
 def mean(values: Tensor, weight: Tensor | None = None) -> Tensor:

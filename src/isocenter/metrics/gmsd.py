@@ -51,7 +51,14 @@ def gmsd(
     Raises:
         UsageError: Shapes differ, or a spatial axis is too short.
     """
-    check("GMSD", image, reference, minimum_side=MINIMUM_SIDE, spatial=SPATIAL)
+    check(
+        "GMSD",
+        image,
+        reference,
+        minimum_side=MINIMUM_SIDE,
+        spatial=SPATIAL,
+        data_range=data_range,
+    )
     weight = None if mask is None else halved(mask.expand(image.shape).to(image.dtype))
     pair = (halved(each / data_range) for each in (image, reference))
     return gradient_deviation(*pair, constant=CONSTANT, weight=weight)

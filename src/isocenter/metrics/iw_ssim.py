@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from isocenter.metrics._pairs import check, ratio
+from isocenter.metrics._pairs import check, ratio, refuse_mask
 from isocenter.metrics.ssim import components
 from isocenter.ops.windows import box, multiply_along, slide
 
@@ -34,7 +34,9 @@ MARGIN = 4
 """The similarity's window of 11 ends this much further inside than the block of 3."""
 
 
-def iw_ssim(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
+def iw_ssim(
+    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+) -> Tensor:
     """SSIM of the bands of a Laplacian pyramid, each place weighted by what the eye can learn.
 
     Wang and Li, IEEE TIP 20(5), 2011, doi:10.1109/TIP.2010.2092435: the weight is the
@@ -45,15 +47,24 @@ def iw_ssim(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
         image: (N, C, x, y), at least 161 pixels along both axes.
         reference: Same shape and units.
         data_range: Largest possible difference of two values, in the image's units.
+        mask: None; another is refused.
 
     Returns:
         (N,), from 0 to 1; 1 for equal images; where the reference holds no information, as a
         constant does, every place weighs the same.
 
     Raises:
-        UsageError: Shapes differ, three spatial axes, or an axis is too short.
+        UsageError: Shapes differ, three spatial axes, an axis is too short, or there is a mask.
     """
-    check("IW-SSIM", image, reference, minimum_side=MINIMUM_SIDE, spatial=SPATIAL)
+    check(
+        "IW-SSIM",
+        image,
+        reference,
+        minimum_side=MINIMUM_SIDE,
+        spatial=SPATIAL,
+        data_range=data_range,
+    )
+    refuse_mask("IW-SSIM", mask)
     own, true = (_pyramid(255 / data_range * each.double()) for each in (image, reference))
     value = torch.ones(image.shape[:2], dtype=torch.float64, device=image.device)
     for scale, exponent in enumerate(WEIGHTS):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from isocenter.metrics._pairs import check, root
+from isocenter.metrics._pairs import check, refuse_mask, root
 from isocenter.metrics.gmsd import CONSTANT, gradient_deviation, halved
 
 __all__ = [
@@ -28,7 +28,9 @@ WEIGHTS = (0.096, 0.596, 0.289, 0.019)
 MASKING = 0.5
 
 
-def ms_gmsd(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
+def ms_gmsd(
+    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+) -> Tensor:
     """Root of the weighted mean of squared deviations over scales.
 
     Zhang, Sander and Bermak, ICASSP 2017, doi:10.1109/ICASSP.2017.7952357, for the
@@ -38,14 +40,23 @@ def ms_gmsd(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
         image: (N, C, *spatial), two or three spatial axes of at least 17 pixels.
         reference: Same shape and units.
         data_range: Largest possible difference of two values, in the image's units.
+        mask: None; another is refused.
 
     Returns:
         (N,), from 0 to 1, mostly below 0.35; 0 for equal images, constant ones too.
 
     Raises:
-        UsageError: Shapes differ, or a spatial axis is too short.
+        UsageError: Shapes differ, a spatial axis is too short, or there is a mask.
     """
-    check("MS-GMSD", image, reference, minimum_side=MINIMUM_SIDE, spatial=SPATIAL)
+    check(
+        "MS-GMSD",
+        image,
+        reference,
+        minimum_side=MINIMUM_SIDE,
+        spatial=SPATIAL,
+        data_range=data_range,
+    )
+    refuse_mask("MS-GMSD", mask)
     image, reference = image / data_range, reference / data_range
     total = torch.zeros_like(image[:, 0].flatten(1)[:, 0])
     for scale, weight in enumerate(WEIGHTS):

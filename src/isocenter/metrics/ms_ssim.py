@@ -7,7 +7,7 @@ from torch import Tensor
 
 from isocenter.errors import UsageError
 from isocenter.metrics import ssim as single
-from isocenter.metrics._pairs import check
+from isocenter.metrics._pairs import check, refuse_mask
 from isocenter.ops.windows import box, slide
 
 __all__ = [
@@ -36,6 +36,7 @@ def ms_ssim(
     reference: Tensor,
     *,
     data_range: float,
+    mask: Tensor | None = None,
     weights: Sequence[float] = WEIGHTS,
 ) -> Tensor:
     """Product over scales of the mean structural similarity, luminance at the coarsest alone.
@@ -48,6 +49,7 @@ def ms_ssim(
         image: (N, C, *spatial), two or three spatial axes of at least 161 pixels.
         reference: Same shape and units.
         data_range: Largest possible difference of two values, in the image's units.
+        mask: None; another is refused.
         weights: Exponents, finest scale first.  Fewer of them fit smaller images and give
             numbers that compare with no others.
 
@@ -55,9 +57,11 @@ def ms_ssim(
         (N,), from 0 to 1; 1 for equal images, constant ones too.
 
     Raises:
-        UsageError: Shapes differ, or a spatial axis is too short for so many scales.
+        UsageError: Shapes differ, or a spatial axis is too short for so many scales, or
+            there is a mask.
     """
-    check("MS-SSIM", image, reference, spatial=SPATIAL)
+    check("MS-SSIM", image, reference, spatial=SPATIAL, data_range=data_range)
+    refuse_mask("MS-SSIM", mask)
     _check_sides(tuple(image.shape[2:]), len(weights))
     value = image.new_ones(image.shape[:2])
     for scale, weight in enumerate(weights):

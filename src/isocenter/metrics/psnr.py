@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from isocenter.metrics._pairs import check
 from isocenter.metrics.mse import mse
 
 __all__ = [
@@ -40,6 +41,7 @@ def psnr(
         (N,), dB; infinite for equal images; NaN where the mask is empty.
 
     Raises:
-        UsageError: Shapes differ.
+        UsageError: Shapes differ, or the range is not positive.
     """
+    check("PSNR", image, reference, spatial=SPATIAL, data_range=data_range)
     return 10 * torch.log10(data_range**2 / mse(image, reference, mask=mask))

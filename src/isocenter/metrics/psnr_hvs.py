@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from isocenter.metrics._cosines import blocks, peak_ratio, transform
-from isocenter.metrics._pairs import check
+from isocenter.metrics._pairs import check, refuse_mask
 
 __all__ = [
     "BETTER",
@@ -23,7 +23,9 @@ SOURCE = "https://www.ponomarenko.info/psnrhvsm.htm"
 VALIDATED = "not validated against the original"
 
 
-def psnr_hvs(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
+def psnr_hvs(
+    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+) -> Tensor:
     """PSNR of 8 x 8 cosine coefficients, each weighted by the eye's contrast sensitivity.
 
     Egiazarian et al., New full-reference quality metrics based on HVS, VPQM 2006 (no DOI;
@@ -34,12 +36,21 @@ def psnr_hvs(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
         image: (N, C, x, y), at least 8 pixels along both axes.
         reference: Same shape and units.
         data_range: Largest possible difference of two values, in the image's units.
+        mask: None; another is refused.
 
     Returns:
         (N,), dB; infinite for equal images, constant ones too.
 
     Raises:
-        UsageError: Shapes differ, three spatial axes, or an axis is too short.
+        UsageError: Shapes differ, three spatial axes, an axis is too short, or there is a mask.
     """
-    check("PSNR-HVS", image, reference, minimum_side=MINIMUM_SIDE, spatial=SPATIAL)
+    check(
+        "PSNR-HVS",
+        image,
+        reference,
+        minimum_side=MINIMUM_SIDE,
+        spatial=SPATIAL,
+        data_range=data_range,
+    )
+    refuse_mask("PSNR-HVS", mask)
     return peak_ratio(transform(blocks((image - reference) * (255 / data_range))))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from isocenter.metrics._cosines import blocks, peak_ratio, steps, transform
-from isocenter.metrics._pairs import check, ratio, root
+from isocenter.metrics._pairs import check, ratio, refuse_mask, root
 
 __all__ = [
     "BETTER",
@@ -24,7 +24,9 @@ SOURCE = "https://www.ponomarenko.info/psnrhvsm.htm"
 VALIDATED = "not validated against the original"
 
 
-def psnr_hvs_m(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
+def psnr_hvs_m(
+    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+) -> Tensor:
     """PSNR-HVS of the part of every error that the block's own contrast does not hide.
 
     Ponomarenko et al., On between-coefficient contrast masking of DCT basis functions, VPQM
@@ -35,14 +37,23 @@ def psnr_hvs_m(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor
         image: (N, C, x, y), at least 8 pixels along both axes.
         reference: Same shape and units.
         data_range: Largest possible difference of two values, in the image's units.
+        mask: None; another is refused.
 
     Returns:
         (N,), dB; infinite where no error is seen, as between equal images.
 
     Raises:
-        UsageError: Shapes differ, three spatial axes, or an axis is too short.
+        UsageError: Shapes differ, three spatial axes, an axis is too short, or there is a mask.
     """
-    check("PSNR-HVS-M", image, reference, minimum_side=MINIMUM_SIDE, spatial=SPATIAL)
+    check(
+        "PSNR-HVS-M",
+        image,
+        reference,
+        minimum_side=MINIMUM_SIDE,
+        spatial=SPATIAL,
+        data_range=data_range,
+    )
+    refuse_mask("PSNR-HVS-M", mask)
     own, true = (blocks(each * (255 / data_range)) for each in (image, reference))
     error = transform(own - true).abs()
     hidden = torch.maximum(_masking(own), _masking(true))[..., None, None] / _masked_by(error)

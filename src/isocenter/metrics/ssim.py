@@ -61,7 +61,14 @@ def ssim(
 
 def ssim_map(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
     """Structural similarity at every pixel; edges are reflected.  Arguments as :func:`ssim`."""
-    check("SSIM", image, reference, minimum_side=MINIMUM_SIDE, spatial=SPATIAL)
+    check(
+        "SSIM",
+        image,
+        reference,
+        minimum_side=MINIMUM_SIDE,
+        spatial=SPATIAL,
+        data_range=data_range,
+    )
     luminance, structure = components(image, reference, data_range=data_range, edges="mirror")
     return luminance * structure
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from isocenter.metrics._pairs import check, ratio
+from isocenter.metrics._pairs import check, ratio, refuse_mask
 from isocenter.ops.windows import gaussian, slide
 
 __all__ = [
@@ -34,7 +34,9 @@ FLAT = 1e-10
 """A variance below this is none."""
 
 
-def vifp(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
+def vifp(
+    image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
+) -> Tensor:
     """Information about the reference that the image still carries, over what there was.
 
     Sheikh and Bovik, IEEE TIP 15(2), 2006, doi:10.1109/TIP.2005.859378, in the authors' later
@@ -45,15 +47,24 @@ def vifp(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
         image: (N, C, *spatial), two or three spatial axes of at least 41 pixels.
         reference: Same shape and units.
         data_range: Largest possible difference of two values, in the image's units.
+        mask: None; another is refused.
 
     Returns:
         (N,), >= 0; 1 for equal images; NaN where the reference is constant and so holds no
         information.
 
     Raises:
-        UsageError: Shapes differ, or a spatial axis is too short.
+        UsageError: Shapes differ, a spatial axis is too short, or there is a mask.
     """
-    check("VIFp", image, reference, minimum_side=MINIMUM_SIDE, spatial=SPATIAL)
+    check(
+        "VIFp",
+        image,
+        reference,
+        minimum_side=MINIMUM_SIDE,
+        spatial=SPATIAL,
+        data_range=data_range,
+    )
+    refuse_mask("VIFp", mask)
     own, true = (255 / data_range * each.double() for each in (image, reference))
     kept = there = torch.zeros(len(image), dtype=torch.float64, device=image.device)
     for scale, width in enumerate(WIDTHS):
