@@ -21,7 +21,7 @@ __all__ = [
 BETTER, RANGE, UNIT = "lower", (0.0, float("inf")), None
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 15, (2, 3), True
 SOURCE = "doi:10.1109/TMI.2010.2090538"
-VALIDATED = "against the dense filter of the paper through scipy in 2-D and 3-D, to 1e-10"
+VALIDATED = "The paper's filter, dense, through scipy in 2-D and 3-D, to 1e-10."
 
 WIDTH, SIGMA = 15, 1.5
 

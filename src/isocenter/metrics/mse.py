@@ -19,7 +19,7 @@ __all__ = [
 BETTER, RANGE, UNIT = "lower", (0.0, float("inf")), "a.u.²"
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 1, (1, 2, 3), True
 SOURCE = "doi:10.1109/MSP.2008.930649"
-VALIDATED = "against scikit-image in 2-D and 3-D, to 1e-10"
+VALIDATED = "scikit-image in 2-D and 3-D, to 1e-10."
 
 
 def mse(image: Tensor, reference: Tensor, *, mask: Tensor | None = None) -> Tensor:

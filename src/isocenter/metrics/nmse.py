@@ -19,7 +19,7 @@ __all__ = [
 BETTER, RANGE, UNIT = "lower", (0.0, float("inf")), None
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 1, (1, 2, 3), True
 SOURCE = "doi:10.48550/arXiv.1811.08839"
-VALIDATED = "against the square of scikit-image's Euclidean NRMSE, to 1e-10"
+VALIDATED = "The square of scikit-image's Euclidean NRMSE, to 1e-10."
 
 
 def nmse(image: Tensor, reference: Tensor, *, mask: Tensor | None = None) -> Tensor:

@@ -21,7 +21,7 @@ __all__ = [
 BETTER, RANGE, UNIT = "higher", (float("-inf"), float("inf")), "dB"
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 1, (1, 2, 3), True
 SOURCE = "doi:10.1109/MSP.2008.930649"
-VALIDATED = "against scikit-image in 2-D and 3-D, to 1e-10"
+VALIDATED = "scikit-image in 2-D and 3-D, to 1e-10."
 
 
 def psnr(

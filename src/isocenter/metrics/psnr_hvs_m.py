@@ -21,7 +21,7 @@ __all__ = [
 BETTER, RANGE, UNIT = "higher", (float("-inf"), float("inf")), "dB"
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 8, (2,), True
 SOURCE = "https://www.ponomarenko.info/psnrhvsm.htm"
-VALIDATED = "not validated against the original"
+VALIDATED = "Not validated against the original."
 
 
 def psnr_hvs_m(

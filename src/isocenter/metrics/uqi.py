@@ -21,7 +21,7 @@ __all__ = [
 BETTER, RANGE, UNIT = "higher", (-1.0, 1.0), None
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 8, (2, 3), True
 SOURCE = "doi:10.1109/97.995823"
-VALIDATED = "formula against torchmetrics with its Gaussian window, windows against scipy, to 1e-10"
+VALIDATED = "Formula: torchmetrics, whose window is a Gaussian; windows: scipy, to 1e-10."
 
 WIDTH = 8
 FLAT = 1e-13

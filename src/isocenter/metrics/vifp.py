@@ -24,7 +24,7 @@ IDENTICAL = 1.0
 """More contrast than the reference has gives more than 1."""
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 41, (2, 3), True
 SOURCE = "doi:10.1109/TIP.2005.859378"
-VALIDATED = "against piq and sewar in 2-D, to 1e-5; 3-D by the same formula, not validated"
+VALIDATED = "piq, sewar and torchmetrics in 2-D, to 1e-8; 3-D is not validated."
 
 WIDTHS = (17, 9, 5, 3)
 """Windows of the scales, finest first; a fifth of each is its Gaussian's sigma."""
