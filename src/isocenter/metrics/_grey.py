@@ -8,6 +8,7 @@ import torch.nn.functional
 from torch import Tensor
 
 from isocenter.errors import UsageError
+from isocenter.metrics._pairs import check
 
 __all__ = ["average_down", "pooled", "score_grey", "similarity", "similarity_of_squares"]
 
@@ -30,6 +31,7 @@ def score_grey(
     data_range: float,
     minimum_side: int,
     mask: Tensor | None = None,
+    working_side: int = 1,
 ) -> Tensor:
     """Check a pair of grey images, bring it to 0 to 255 and score it chunk by chunk.
 
@@ -43,6 +45,7 @@ def score_grey(
         data_range: Largest possible difference of two values, in the image's units, > 0.
         minimum_side: Shortest side that the formula can work on, pixels.
         mask: Weights of pixels, broadcastable to the image.
+        working_side: Side of a square grid that the formula works on besides the image.
 
     Returns:
         (N,), float32 or the image's wider type.
@@ -50,11 +53,20 @@ def score_grey(
     Raises:
         UsageError: Shapes differ, more than one channel, not 2-D, too small, or no range.
     """
-    _check(name, image, reference, data_range, minimum_side)
+    check(
+        name,
+        image,
+        reference,
+        minimum_side=minimum_side,
+        spatial=(2,),
+        data_range=data_range,
+    )
+    if image.shape[1] != 1:
+        raise UsageError(f"{name} compares grey images, one channel; got {image.shape[1]} channels")
     kind = torch.promote_types(image.dtype, torch.float32)
     scale = 255 / data_range
     weight = None if mask is None else mask.to(kind).expand(image.shape)
-    size = max(1, CHUNK_PIXELS // (image.shape[2] * image.shape[3]))
+    size = max(1, CHUNK_PIXELS // max(image.shape[2] * image.shape[3], working_side**2))
     scores = [
         formula(
             image[start : start + size].to(kind) * scale,
@@ -64,20 +76,6 @@ def score_grey(
         for start in range(0, len(image), size)
     ]
     return torch.cat(scores) if scores else image.new_zeros(0, dtype=kind)
-
-
-def _check(
-    name: str, image: Tensor, reference: Tensor, data_range: float, minimum_side: int
-) -> None:
-    shape = tuple(image.shape)
-    if image.shape != reference.shape:
-        raise UsageError(f"image {shape} and reference {tuple(reference.shape)} differ in shape")
-    if image.ndim != 4 or shape[1] != 1:
-        raise UsageError(f"{name} compares grey 2-D images, (N, 1, height, width); got {shape}")
-    if min(shape[2:]) < minimum_side:
-        raise UsageError(f"{name} needs {minimum_side} pixels along every axis; got {shape[2:]}")
-    if not data_range > 0:
-        raise UsageError(f"data_range must be a positive number; got {data_range}")
 
 
 def similarity(a: Tensor, b: Tensor, constant: float) -> Tensor:

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional
 from torch import Tensor
 
-from isocenter.errors import UsageError
 from isocenter.metrics._grey import score_grey
+from isocenter.metrics._pairs import refuse_mask
 
 __all__ = [
     "BETTER",
@@ -55,6 +55,7 @@ def dss(
     Raises:
         UsageError: Shapes differ, not grey, not 2-D, or too small; or a mask.
     """
+    refuse_mask("DSS", mask)
     return score_grey(
         "DSS",
         _dss,
@@ -62,13 +63,10 @@ def dss(
         reference,
         data_range=data_range,
         minimum_side=MINIMUM_SIDE,
-        mask=mask,
     )
 
 
-def _dss(x: Tensor, y: Tensor, mask: Tensor | None) -> Tensor:
-    if mask is not None:
-        raise UsageError("DSS works on blocks and takes no mask; crop the images instead")
+def _dss(x: Tensor, y: Tensor, _: Tensor | None) -> Tensor:
     weights = _weights(x)
     rows, columns = torch.nonzero(weights, as_tuple=True)
     bands_x, bands_y = (_blocks(values)[:, rows, columns] for values in (x, y))

@@ -11,6 +11,7 @@ from isocenter.ops.phase import phase_congruency
 __all__ = [
     "BETTER",
     "DIFFERENTIABLE",
+    "LOCAL",
     "MINIMUM_SIDE",
     "RANGE",
     "SOURCE",
@@ -22,6 +23,8 @@ __all__ = [
 
 BETTER, RANGE, UNIT = "higher", (0.0, 1.0), None
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 16, (2,), True
+LOCAL = False
+"""Every value comes from the whole image, also under a mask."""
 SOURCE = "doi:10.1109/TIP.2011.2109730"
 VALIDATED = "piq 0.8 on grey images, which agrees with the authors' MATLAB code."
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from isocenter.metrics._grey import average_down, score_grey, similarity_of_squares
+from isocenter.metrics._grey import average_down, score_grey
 from isocenter.ops.gradients import PREWITT, gradients
 
 __all__ = [
@@ -71,24 +71,34 @@ def _mdsi(x: Tensor, y: Tensor, mask: Tensor | None) -> Tensor:
     both = gradients(average_down(GREY_LUMINANCE * torch.cat([x, y])), PREWITT)
     slope_x, slope_y = both.chunk(2)
     # The gradient of the mean image is the mean of the gradients.
-    x2, y2, mean2 = (slope.square().sum(1) for slope in (slope_x, slope_y, (slope_x + slope_y) / 2))
-    structure = similarity_of_squares(x2, y2, C1)
-    structure = structure + similarity_of_squares(x2, mean2, C2)
-    structure = structure - similarity_of_squares(y2, mean2, C2)
-    weight = torch.ones_like(x2) if mask is None else average_down(mask)[:, 0]
-    return _deviation(ALPHA * structure + (1 - ALPHA), weight)
+    size_x, size_y, size_mean = (
+        torch.linalg.vector_norm(slope, dim=1)
+        for slope in (slope_x, slope_y, (slope_x + slope_y) / 2)
+    )
+    loss = _loss(size_x, size_y, C1) + _loss(size_x, size_mean, C2) - _loss(size_y, size_mean, C2)
+    weight = torch.ones_like(loss) if mask is None else average_down(mask)[:, 0]
+    return _deviation(ALPHA * loss, weight)
 
 
-def _deviation(quality: Tensor, weight: Tensor) -> Tensor:
-    """Fourth root of the mean distance of ``quality ** (1/4)`` to its mean, in complex numbers.
+def _loss(a: Tensor, b: Tensor, constant: float) -> Tensor:
+    """One less the similarity: exactly 0 where two features are equal.
 
-    A quality below zero has its principal root, which is complex.
+    The last step is a fourth root, which would make 0.02 of the rounding in 1 - similarity.
+    """
+    return (a - b) ** 2 / (a * a + b * b + constant)
+
+
+def _deviation(loss: Tensor, weight: Tensor) -> Tensor:
+    """Fourth root of the mean distance of ``(1 - loss) ** (1/4)`` to its mean.
+
+    Where 1 - loss is negative its principal root is complex.
     """
     share = weight / weight.sum((1, 2), keepdim=True)
-    size = quality.abs() ** POWER
+    size = (1 - loss).abs() ** POWER
     angle = math.pi * POWER
-    real = size * torch.where(quality < 0, math.cos(angle), 1.0)
-    imaginary = size * torch.where(quality < 0, math.sin(angle), 0.0)
+    # Counted from 1, the value of equal images: there the deviation is 0 without rounding.
+    real = size * torch.where(loss > 1, math.cos(angle), 1.0) - 1
+    imaginary = size * torch.where(loss > 1, math.sin(angle), 0.0)
     off_real = real - (real * share).sum((1, 2), keepdim=True)
     off_imaginary = imaginary - (imaginary * share).sum((1, 2), keepdim=True)
     return (torch.hypot(off_real, off_imaginary) * share).sum((1, 2)) ** POWER

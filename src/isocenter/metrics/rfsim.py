@@ -11,6 +11,7 @@ from isocenter.ops.riesz import riesz_features
 __all__ = [
     "BETTER",
     "DIFFERENTIABLE",
+    "LOCAL",
     "MINIMUM_SIDE",
     "RANGE",
     "SOURCE",
@@ -22,6 +23,8 @@ __all__ = [
 
 BETTER, RANGE, UNIT = "higher", (-1.0, 1.0), None
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 16, (2,), False
+LOCAL = False
+"""Every value comes from the whole image, also under a mask."""
 SOURCE = "doi:10.1109/ICIP.2010.5649275"
 VALIDATED = "Not validated against the original, which runs in MATLAB only."
 

@@ -16,6 +16,7 @@ from isocenter.ops.saliency import spectral_residual
 __all__ = [
     "BETTER",
     "DIFFERENTIABLE",
+    "LOCAL",
     "MINIMUM_SIDE",
     "RANGE",
     "SOURCE",
@@ -27,6 +28,8 @@ __all__ = [
 
 BETTER, RANGE, UNIT = "higher", (0.0, 1.0), None
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 40, (2,), True
+LOCAL = False
+"""Every value comes from the whole image, also under a mask."""
 SOURCE = "doi:10.1109/ICIP.2012.6467149"
 VALIDATED = "piq 0.8, one grey image at a time, which agrees with the authors' MATLAB code."
 

@@ -11,11 +11,12 @@ from isocenter.metrics._grey import (
     similarity_of_squares,
 )
 from isocenter.ops.gradients import SCHARR, squared_gradient
-from isocenter.ops.saliency import prior_saliency
+from isocenter.ops.saliency import PRIOR_SIDE, prior_saliency
 
 __all__ = [
     "BETTER",
     "DIFFERENTIABLE",
+    "LOCAL",
     "MINIMUM_SIDE",
     "RANGE",
     "SOURCE",
@@ -27,6 +28,8 @@ __all__ = [
 
 BETTER, RANGE, UNIT = "higher", (0.0, 1.0), None
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 16, (2,), True
+LOCAL = False
+"""Every value comes from the whole image, also under a mask."""
 SOURCE = "doi:10.1109/TIP.2014.2346028"
 VALIDATED = "piq 0.8 with its colour terms switched off and the white point of the original."
 
@@ -67,12 +70,13 @@ def vsi(
         data_range=data_range,
         minimum_side=MINIMUM_SIDE,
         mask=mask,
+        working_side=PRIOR_SIDE,
     )
 
 
 def _vsi(x: Tensor, y: Tensor, mask: Tensor | None) -> Tensor:
     both = torch.cat([x, y])
-    salient = average_down(prior_saliency(_lightness(both[:, 0] / 255))[:, None])
+    salient = average_down(prior_saliency(both[:, 0] / 255)[:, None])
     salient_x, salient_y = salient.chunk(2)
     slopes = squared_gradient(average_down(GREY_LUMINANCE * both), SCHARR)
     slope_x, slope_y = slopes.chunk(2)
@@ -80,11 +84,3 @@ def _vsi(x: Tensor, y: Tensor, mask: Tensor | None) -> Tensor:
     quality = similarity(salient_x, salient_y, C1) * structure
     weight = torch.maximum(salient_x, salient_y)
     return pooled(quality, weight, None if mask is None else average_down(mask))
-
-
-def _lightness(values: Tensor) -> Tensor:
-    """CIE lightness over 116 and without its offset, of sRGB grey values from 0 to 1."""
-    bright = ((values.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4
-    luminance = torch.where(values > 0.04045, bright, values / 12.92)
-    root = luminance.clamp_min(0.008856) ** (1 / 3)
-    return torch.where(luminance > 0.008856, root, (903.3 * luminance + 16) / 116)

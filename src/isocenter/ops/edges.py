@@ -9,6 +9,8 @@ __all__ = ["canny"]
 
 REACH = 4.0
 """The derivative filter ends at this many standard deviations."""
+ROUNDING = 1e-5
+"""Share of the brightest value below which a gradient is what rounding makes of an even image."""
 
 
 def canny(
@@ -26,7 +28,8 @@ def canny(
     """
     down, across = _smooth_slopes(images, sigma)
     size = torch.hypot(down, across)
-    largest = size.amax((1, 2), keepdim=True)
+    brightest = images.abs().amax((1, 2), keepdim=True)
+    largest = torch.maximum(size.amax((1, 2), keepdim=True), ROUNDING * brightest)
     ridges = _ridges(size, down, across) & (size > low * largest)
     strong, found = ridges & (size > high * largest), None
     while found is None or not torch.equal(strong, found):

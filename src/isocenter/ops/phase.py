@@ -44,11 +44,12 @@ def frequency_grid(
 
     An odd axis is measured as if it had one pixel less, so that it too reaches one half.
     """
-    down, across = (
+    axes = [
         torch.fft.fftfreq(side, 1 / side, dtype=torch.float64, device=device) / (side - side % 2)
         for side in (height, width)
-    )
-    return torch.meshgrid(down, across, indexing="ij")
+    ]
+    down, across = torch.meshgrid(*axes, indexing="ij")
+    return down, across
 
 
 def log_gabor(radius: Tensor, centre: float, log_width: float) -> Tensor:

@@ -22,7 +22,8 @@ def riesz_features(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n 5 h w"]:
     height, width = images.shape[1:]
     kernels = _kernels(height, width, images.dtype, images.device)
     spectrum = torch.fft.rfft2(images)[:, None]
-    return torch.fft.irfft2(spectrum * kernels, s=(height, width))
+    features: Tensor = torch.fft.irfft2(spectrum * kernels, s=(height, width))
+    return features
 
 
 @lru_cache(maxsize=8)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from isocenter.ops.phase import frequency_grid, log_gabor
 
-__all__ = ["prior_saliency", "spectral_residual"]
+__all__ = ["PRIOR_SIDE", "prior_saliency", "spectral_residual"]
 
 RESIDUAL_SCALE = 0.25
 RESIDUAL_SIGMA, RESIDUAL_TAPS = 3.8, 10
@@ -19,6 +19,8 @@ PRIOR_SIDE = 256
 PRIOR_FREQUENCY, PRIOR_LOG_WIDTH = 0.021, 1.34
 PRIOR_REACH = 145.0
 """Pixels of the grid: how far from the middle the eye wanders."""
+ROUNDING = 1e-6
+"""Saliency below this is what single precision makes of an even image."""
 
 
 def spectral_residual(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
@@ -33,7 +35,11 @@ def spectral_residual(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
     height, width = images.shape[1:]
     down = _cubic(height, math.ceil(height * RESIDUAL_SCALE), RESIDUAL_SCALE, images)
     across = _cubic(width, math.ceil(width * RESIDUAL_SCALE), RESIDUAL_SCALE, images)
-    spectrum = torch.fft.fft2(down @ images @ across.T)
+    small = down @ images @ across.T
+    mean = small.mean((1, 2), keepdim=True)
+    # Apart from its mean an even image is then empty, not rounding that the logarithm blows up.
+    spectrum = torch.fft.fft2(small - mean)
+    spectrum[:, :1, :1] += mean * small[0].numel()
     rounding = torch.finfo(images.dtype).eps
     size = spectrum.abs() + rounding
     log_size = size.log()
@@ -48,25 +54,36 @@ def spectral_residual(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
     return up @ normal @ back.T
 
 
-def prior_saliency(lightness: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
+def prior_saliency(greys: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
     """Saliency of a grey image: middle frequencies near the centre, from 0 to 1 per image.
+
+    0 everywhere if the image is even.
 
     Zhang, Gu and Li, ICIP 2013, doi:10.1109/ICIP.2013.6738036.  The third prior of the paper,
     warm colours, has nothing to say without colour and is 1 here.
 
     Args:
-        lightness: CIE L*, or a multiple of it.
+        greys: sRGB values from 0 (black) to 1 (white).
     """
-    band, centre = _priors(lightness.dtype, lightness.device)
+    band, centre = _priors(greys.dtype, greys.device)
     grid = torch.nn.functional.interpolate(
-        lightness[:, None], (PRIOR_SIDE, PRIOR_SIDE), mode="bilinear", align_corners=False
+        greys[:, None], (PRIOR_SIDE, PRIOR_SIDE), mode="bilinear", align_corners=False
     )
-    waves = torch.fft.irfft2(torch.fft.rfft2(grid) * band, s=(PRIOR_SIDE, PRIOR_SIDE))
+    waves = torch.fft.irfft2(torch.fft.rfft2(_lightness(grid)) * band, s=(PRIOR_SIDE, PRIOR_SIDE))
     saliency = torch.nn.functional.interpolate(
-        waves.abs() * centre, lightness.shape[1:], mode="bilinear", align_corners=True
+        waves.abs() * centre, greys.shape[1:], mode="bilinear", align_corners=True
     )[:, 0]
     low, high = saliency.amin((1, 2), keepdim=True), saliency.amax((1, 2), keepdim=True)
-    return (saliency - low) / (high - low + torch.finfo(lightness.dtype).eps)
+    normal = (saliency - low) / (high - low).clamp_min(ROUNDING)
+    return torch.where(high - low > ROUNDING, normal, 0.0)
+
+
+def _lightness(values: Tensor) -> Tensor:
+    """(CIE L* + 16) / 116 of sRGB grey values from 0 to 1."""
+    bright = ((values.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4
+    luminance = torch.where(values > 0.04045, bright, values / 12.92)
+    root = luminance.clamp_min(0.008856) ** (1 / 3)
+    return torch.where(luminance > 0.008856, root, (903.3 * luminance + 16) / 116)
 
 
 @lru_cache(maxsize=8)
