@@ -159,7 +159,7 @@ def test_ms_ssim_is_that_of_monai(monai: ModuleType, shape: tuple[int, ...], n_s
     weights = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)[:n_scales]
     theirs = monai.compute_ms_ssim(image, clean, len(shape), data_range=RANGE, weights=weights)
     ours = ms_ssim(image, clean, data_range=RANGE, weights=weights)
-    assert close(ours, theirs.flatten(), 1e-5)
+    assert close(ours, theirs.flatten(), 5e-5)
 
 
 def test_ms_ssim_is_near_that_of_torchmetrics(torchmetrics: ModuleType) -> None:
