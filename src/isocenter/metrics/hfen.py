@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from isocenter.metrics._pairs import check, mean, root
+from isocenter.metrics._pairs import check, mean, ratio, root
 from isocenter.ops.windows import box, gaussian, slide, slide_along
 
 __all__ = [
@@ -24,6 +24,7 @@ SOURCE = "doi:10.1109/TMI.2010.2090538"
 VALIDATED = "The paper's filter, dense, through scipy in 2-D and 3-D, to 1e-10."
 
 WIDTH, SIGMA = 15, 1.5
+NAN = float("nan")
 
 
 def hfen(image: Tensor, reference: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -41,8 +42,7 @@ def hfen(image: Tensor, reference: Tensor, *, mask: Tensor | None = None) -> Ten
         mask: Where to compare, broadcastable to the image; everywhere without it.
 
     Returns:
-        (N,), >= 0; 0 for equal images.  A reference without edges, such as a constant, gives
-        a number without meaning, infinity, or NaN.
+        (N,), >= 0; 0 for equal images; NaN where the reference has no edges, as a constant.
 
     Raises:
         UsageError: Shapes differ, or a spatial axis is too short.
@@ -50,7 +50,8 @@ def hfen(image: Tensor, reference: Tensor, *, mask: Tensor | None = None) -> Ten
     check("HFEN", image, reference, minimum_side=MINIMUM_SIDE, spatial=SPATIAL)
     wrong = mean(_edges(image - reference) ** 2, mask)
     there = mean(_edges(reference) ** 2, mask)
-    return root(wrong) / there.sqrt()
+    rounding = (10 * torch.finfo(reference.dtype).eps) ** 2 * mean(reference**2, mask)
+    return ratio(root(wrong), torch.where(there > rounding, there, 0).sqrt(), otherwise=NAN)
 
 
 def _edges(image: Tensor) -> Tensor:

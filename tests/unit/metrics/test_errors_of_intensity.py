@@ -42,7 +42,8 @@ def test_references_of_zeros() -> None:
     dark, light = torch.zeros(1, 1, 16, 16), torch.ones(1, 1, 16, 16)
     assert nmse(light, dark).isinf().all()
     assert nmse(dark, dark).isnan().all()
-    assert hfen(dark, dark).isnan().all()
+    for flat in (dark, light, 0.3 * light):
+        assert hfen(dark, flat).isnan().all()
 
 
 def test_an_empty_mask_gives_nan() -> None:
