@@ -40,8 +40,11 @@ def dss(
 ) -> Tensor:
     """Discrete cosine transform subband similarity.
 
-    Balanov et al., ICIP 2015, doi:10.1109/ICIP.2015.7351172, equations 2 to 6.  Blocks of
-    8 x 8 pixels; what does not fill a block at the right and lower border is left out.
+    Balanov et al., ICIP 2015, doi:10.1109/ICIP.2015.7351172: in every subband of the transform of
+    8 x 8 blocks, (2 s_x s_y + C) / (s_x^2 + s_y^2 + C) of the local deviations, for the mean also
+    (s_xy + C) / (s_x s_y + C), averaged over the worst twentieth of the places; then the mean of
+    the subbands, low frequencies first.  What does not fill a block at the right and lower border
+    is left out.
 
     Args:
         image: (N, 1, H, W), two sides of at least 32 pixels.

@@ -36,7 +36,9 @@ def fsim(
 ) -> Tensor:
     """Feature similarity index.
 
-    Zhang et al., IEEE TIP 20(8), 2011, doi:10.1109/TIP.2011.2109730, equations 4 to 8.
+    Zhang et al., IEEE TIP 20(8), 2011, doi:10.1109/TIP.2011.2109730: with P the phase congruency,
+    G the gradient and S(a, b) = (2 a b + T) / (a^2 + b^2 + T), the mean of S(P_x, P_y) S(G_x,
+    G_y) weighted by max(P_x, P_y).
     An image of 384 pixels or more a side is first averaged down to about 256.
 
     Args:

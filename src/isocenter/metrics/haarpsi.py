@@ -40,8 +40,10 @@ def haarpsi(
     """Haar wavelet-based perceptual similarity index.
 
     Reisenhofer et al., Signal Processing: Image Communication 61, 2018,
-    doi:10.1016/j.image.2017.11.001, equations 6 to 13, with the published averaging of
-    2 x 2 pixels before the first scale.
+    doi:10.1016/j.image.2017.11.001: with h the Haar coefficients down and across, l(a) = 1 / (1 +
+    exp(-alpha a)) and S the mean over the two finest scales of (2 |h_x h_y| + C) / (h_x^2 + h_y^2
+    + C), the value is (l^-1(mean l(S)) / alpha)^2, weighted by the larger |h| of the third
+    scale.  Before the first scale 2 x 2 pixels are averaged.
 
     Args:
         image: (N, 1, H, W), two sides of at least 16 pixels.

@@ -41,8 +41,11 @@ def sr_sim(
 ) -> Tensor:
     """Spectral residual based similarity.
 
-    Zhang and Li, ICIP 2012, doi:10.1109/ICIP.2012.6467149, equations 4 to 7.  Every image's
-    saliency is scaled to its own range, so that a score never depends on the rest of a batch.
+    Zhang and Li, ICIP 2012, doi:10.1109/ICIP.2012.6467149: with V the saliency, G the gradient
+    and S(a, b) = (2 a b + C) / (a^2 + b^2 + C), the mean of S(V_x, V_y) sqrt(S(G_x, G_y))
+    weighted by max(V_x, V_y).
+    Every image's saliency is scaled to its own range, so that a score never depends on the rest
+    of a batch.
     An image of 384 pixels or more a side is first averaged down to about 256.
 
     Args:

@@ -43,8 +43,10 @@ def vsi(
 ) -> Tensor:
     """Visual saliency-induced index of grey images.
 
-    Zhang, Shen and Li, IEEE TIP 23(10), 2014, doi:10.1109/TIP.2014.2346028, equations 6 to 11.
-    The index was made for colour.  For grey images its two chrominance similarities and its
+    Zhang, Shen and Li, IEEE TIP 23(10), 2014, doi:10.1109/TIP.2014.2346028: with V the saliency,
+    G the gradient and S(a, b) = (2 a b + C) / (a^2 + b^2 + C), the mean of S(V_x, V_y) S(G_x,
+    G_y)^0.4 weighted by max(V_x, V_y).
+    The index was made for colour; for grey images its two chrominance similarities and its
     prior for warm colours are 1 here.  A code that copies grey into three channels differs by
     about half a percent: the published channel weights do not quite cancel for equal red, green
     and blue, and rounding alone then decides what is a warm colour.

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -107,7 +108,8 @@ def _noise_gain(filters: Tensor) -> Tensor:
 def phase_congruency(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
     """Energy of the sum of all waves over the sum of their amplitudes, noise taken off.
 
-    Equation 3 of Zhang et al., doi:10.1109/TIP.2011.2109730, with Kovesi's noise threshold.
+    Kovesi, Videre 1(3), 1999, with the noise threshold and the parameters that Zhang et al. use,
+    doi:10.1109/TIP.2011.2109730.
 
     Args:
         images: Real, any units.
@@ -126,8 +128,8 @@ def phase_congruency(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
         sizes, total = _size(waves), waves.sum(1)
         length = _size(total) + rounding
         # Along the mean phase the waves add up to the length; across it they disagree.
-        across = (waves * (total / length).conj()[:, None]).imag.abs().sum(1)
-        noise = noise_gain * sizes[:, 0].flatten(1).median(1).values[:, None, None]
+        across = (waves * (total.conj() * (1 / length))[:, None]).imag.abs().sum(1)
+        noise = noise_gain * _median(sizes[:, 0].flatten(1))[:, None, None]
         energy = energy + (length - across - noise).clamp_min(0)
         amplitude = amplitude + sizes.sum(1)
     return (energy + rounding) / (amplitude + rounding)
@@ -135,4 +137,13 @@ def phase_congruency(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
 
 def _size(waves: Tensor) -> Tensor:
     """Absolute values: three times the speed of the library's, which guards against overflow."""
-    return (waves.real.square() + waves.imag.square()).clamp_min(TINY).sqrt()
+    power = torch.addcmul(waves.real.new_tensor(TINY), waves.real, waves.real)
+    return torch.addcmul(power, waves.imag, waves.imag).sqrt()
+
+
+def _median(values: Tensor) -> Tensor:
+    """Lower median of every row; numpy finds it several times faster and knows no gradient."""
+    if values.requires_grad or values.device.type != "cpu":
+        return values.median(1).values
+    middle = (values.shape[1] - 1) // 2
+    return torch.from_numpy(np.partition(values.numpy(), middle, axis=1)[:, middle])
