@@ -76,6 +76,21 @@ def check(
         assert torch.allclose(found, expected.to(dtype), rtol=limit + rounding, atol=0)
 
 
+LARGE = {
+    fsim: lambda piq, x, y: piq.fsim(x, y, chromatic=False, reduction="none"),
+    sr_sim: lambda piq, x, y: piq.srsim(x, y, reduction="none"),
+    mdsi: lambda piq, x, y: piq.mdsi(x, y, reduction="none", c3=NO_COLOUR),
+}
+
+
+@pytest.mark.parametrize("ours", LARGE, ids=lambda metric: metric.__name__)
+@pytest.mark.filterwarnings("ignore:The original MDSI")
+def test_large_images_are_averaged_down_alike(piq: Any, ours: Callable[..., Tensor]) -> None:
+    image, clean = (values[:1] for values in pair((386, 400)))
+    expected = LARGE[ours](piq, image, clean)
+    assert torch.allclose(ours(image, clean, data_range=1.0), expected, rtol=1e-5, atol=0)
+
+
 @every_size
 def test_fsim(piq: Any, sides: tuple[int, int]) -> None:
     def theirs(image: Tensor, clean: Tensor) -> Tensor:
@@ -145,8 +160,8 @@ def test_vsi(piq: Any, sides: tuple[int, int], monkeypatch: pytest.MonkeyPatch) 
     colours = importlib.import_module("piq.functional.colour_conversion")
 
     def lightness(values: Tensor, data_range: float) -> Tensor:
-        """Lightness under the white of the original, and two colours that are never warm."""
-        lab: Tensor = colours.xyz2lab(colours.rgb2xyz(values / data_range), illuminant="D65")
+        """Lightness, and two colours of which one is always warm."""
+        lab: Tensor = colours.rgb2lab(values, data_range)
         ramp = torch.linspace(0, 1e-6, lab[0, 0].numel(), dtype=lab.dtype).view_as(lab[0, 0])
         return torch.stack([lab[:, 0], ramp.expand_as(lab[:, 0]), (1e-6 - ramp) + 0 * lab[:, 0]], 1)
 

@@ -31,7 +31,9 @@ MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 16, (2,), True
 LOCAL = False
 """Every value comes from the whole image, also under a mask."""
 SOURCE = "doi:10.1109/TIP.2014.2346028"
-VALIDATED = "piq 0.8 with its colour terms switched off and the white point of the original."
+VALIDATED = (
+    "piq 0.8 with its colour terms switched off, which agrees with the authors' MATLAB code."
+)
 
 C1, C2, ALPHA = 1.27, 386.0, 0.4
 GREY_LUMINANCE = 0.06 + 0.63 + 0.27
@@ -48,8 +50,7 @@ def vsi(
     G_y)^0.4 weighted by max(V_x, V_y).
     The index was made for colour; for grey images its two chrominance similarities and its
     prior for warm colours are 1 here.  A code that copies grey into three channels differs by
-    about half a percent: the published channel weights do not quite cancel for equal red, green
-    and blue, and rounding alone then decides what is a warm colour.
+    about half a percent: the published channel weights and white point lend grey a tint.
     An image of 384 pixels or more a side is averaged down to about 256 after the saliency map.
 
     Args:
