@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from isocenter.metrics._pairs import ratio
-from isocenter.ops.steerable import steerable_pyramid
+from isocenter.ops.steerable import steerable_bands
 
 __all__ = ["LEVELS", "MINIMUM_SIDE", "Channel", "channels"]
 
@@ -39,13 +39,16 @@ class Channel:
 
 def channels(image: Tensor, reference: Tensor) -> Iterator[Channel]:
     """Subbands of (n, 1, H, W) images from 0 to 255, four scales by two directions."""
-    bands_x, bands_y = (
-        steerable_pyramid(values[:, 0], levels=LEVELS, orientations=ORIENTATIONS).bands
-        for values in (reference, image)
+    bands = steerable_bands(
+        torch.cat([reference, image])[:, 0],
+        levels=LEVELS,
+        orientations=ORIENTATIONS,
+        scales=range(LEVELS),
+        directions=DIRECTIONS,
     )
-    for level, (scale_x, scale_y) in enumerate(zip(bands_x, bands_y, strict=True)):
-        for direction in DIRECTIONS:
-            x, y = scale_x[:, direction].real, scale_y[:, direction].real
+    for level, scale in enumerate(bands):
+        for band in scale.real.unbind(1):
+            x, y = band.chunk(2)
             yield _channel(x, y, 2 ** (LEVELS - level) + 1)
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from isocenter.metrics._grey import score_grey
 from isocenter.metrics._pairs import refuse_mask
-from isocenter.ops.steerable import steerable_pyramid
+from isocenter.ops.steerable import steerable_bands
 
 __all__ = [
     "BETTER",
@@ -71,7 +71,13 @@ def _cw_ssim(x: Tensor, y: Tensor, _: Tensor | None) -> Tensor:
     both = torch.cat([x, y])[:, 0]
     # The bands ignore the mean; without it an even image leaves no rounding in them.
     both = both - both.mean((1, 2), keepdim=True)
-    bands = steerable_pyramid(both, levels=LEVELS, orientations=ORIENTATIONS).bands[-1]
+    (bands,) = steerable_bands(
+        both,
+        levels=LEVELS,
+        orientations=ORIENTATIONS,
+        scales=[LEVELS - 1],
+        directions=range(ORIENTATIONS),
+    )
     wave_x, wave_y = bands.chunk(2)
     cross = wave_x * wave_y.conj()
     energy = wave_x.real**2 + wave_x.imag**2 + wave_y.real**2 + wave_y.imag**2

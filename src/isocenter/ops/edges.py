@@ -34,9 +34,19 @@ def canny(
     strong, found = ridges & (size > high * largest), None
     while found is None or not torch.equal(strong, found):
         found = strong
-        near = torch.nn.functional.max_pool2d(found[:, None].float(), 3, 1, 1)[:, 0] > 0
-        strong = near & ridges
+        strong = _neighbours(found) & ridges
     return strong
+
+
+def _neighbours(mask: Tensor) -> Tensor:
+    """The mask and the eight pixels around each of its own."""
+    for axis in (1, 2):
+        side = mask.shape[axis] - 1
+        wider = mask.clone()
+        wider.narrow(axis, 1, side).logical_or_(mask.narrow(axis, 0, side))
+        wider.narrow(axis, 0, side).logical_or_(mask.narrow(axis, 1, side))
+        mask = wider
+    return mask
 
 
 def _smooth_slopes(images: Tensor, sigma: float) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """Steerable pyramid: an image as waves of several sizes and directions, and back without loss."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from isocenter.ops.fourier import fft, ifft
 
-__all__ = ["SteerablePyramid", "reconstruct", "steerable_pyramid"]
+__all__ = ["SteerablePyramid", "reconstruct", "steerable_bands", "steerable_pyramid"]
 
 PLANE = (-2, -1)
 
@@ -54,13 +55,37 @@ def steerable_pyramid(
     height, width = images.shape[1:]
     masks = _masks(height, width, levels, orientations, images.dtype, images.device)
     spectrum = fft(images, PLANE)
-    bands = []
-    for mask in masks.bands:
-        part = _crop(spectrum, mask.shape[1:])
-        bands.append(ifft(part[:, None] * mask, PLANE))
+    bands = tuple(_band(spectrum, mask) for mask in masks.bands)
     low = ifft(_crop(spectrum, masks.low.shape) * masks.low, PLANE).real
     high = ifft(spectrum * masks.high, PLANE).real
-    return SteerablePyramid(high, tuple(bands), low, (height, width))
+    return SteerablePyramid(high, bands, low, (height, width))
+
+
+def steerable_bands(
+    images: Float[Tensor, "n h w"],
+    *,
+    levels: int,
+    orientations: int,
+    scales: Sequence[int],
+    directions: Sequence[int],
+) -> list[Complex[Tensor, "n k _ _"]]:
+    """Some bands of :func:`steerable_pyramid`, without the cost of the others.
+
+    Args:
+        images: Real, any sides, any units.
+        levels: Number of scales of the whole pyramid.
+        orientations: Number of its directions.
+        scales: Which to return; 0 is the finest.
+        directions: Which to return, of every scale.
+    """
+    height, width = images.shape[1:]
+    masks = _masks(height, width, levels, orientations, images.dtype, images.device)
+    spectrum = fft(images, PLANE)
+    return [_band(spectrum, masks.bands[scale][list(directions)]) for scale in scales]
+
+
+def _band(spectrum: Tensor, mask: Tensor) -> Tensor:
+    return ifft(_crop(spectrum, mask.shape[1:])[:, None] * mask, PLANE)
 
 
 def reconstruct(pyramid: SteerablePyramid) -> Float[Tensor, "n h w"]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from isocenter.data.random import generator
-from isocenter.ops.steerable import reconstruct, steerable_pyramid
+from isocenter.ops.steerable import reconstruct, steerable_bands, steerable_pyramid
 
 SIDES = [(64, 64), (65, 90), (37, 53), (50, 34)]
 
@@ -59,3 +59,11 @@ def test_single_precision_stays_single() -> None:
     pyramid = steerable_pyramid(torch.rand(1, 32, 32), levels=2, orientations=3)
     assert pyramid.high.dtype == pyramid.low.dtype == torch.float32
     assert pyramid.bands[1].dtype == torch.complex64
+
+
+def test_some_bands_are_those_of_the_whole() -> None:
+    images = torch.rand(2, 41, 36, generator=generator(2), dtype=torch.float64)
+    whole = steerable_pyramid(images, levels=3, orientations=6).bands
+    some = steerable_bands(images, levels=3, orientations=6, scales=[0, 2], directions=(0, 3))
+    assert torch.allclose(some[0], whole[0][:, [0, 3]])
+    assert torch.allclose(some[1], whole[2][:, [0, 3]])
