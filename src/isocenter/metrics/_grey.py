@@ -12,7 +12,7 @@ from isocenter.metrics._pairs import check
 
 __all__ = ["average_down", "pooled", "score_grey", "similarity", "similarity_of_squares"]
 
-CHUNK_PIXELS = 1 << 16
+CHUNK_PIXELS = 1 << 15
 """Pixels scored at once: bounds the memory, and keeps the work near the cache."""
 FLOOR = 1e-12
 """Weight of a pixel where a saliency map is zero: below rounding unless it is zero everywhere."""
