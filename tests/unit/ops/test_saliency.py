@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
 from isocenter.data.random import generator
 from isocenter.ops.saliency import _cubic_operator, _window, prior_saliency, spectral_residual
 
+Map = Callable[[Tensor], Tensor]
 KEY = torch.float64, torch.device("cpu")
 both_maps = pytest.mark.parametrize("saliency", [spectral_residual, prior_saliency])
 
@@ -50,18 +54,18 @@ def test_the_blur_sits_half_a_pixel_late() -> None:
 
 
 @both_maps
-def test_maps_span_0_to_1_or_nearly(saliency: object) -> None:
-    found = saliency(greys())  # type: ignore[operator]
+def test_maps_span_0_to_1_or_nearly(saliency: Map) -> None:
+    found = saliency(greys())
     assert found.shape == (3, 45, 52)
     assert float(found.amin()) > -0.05
     assert 0.9 < float(found.amax()) < 1.05
 
 
 @both_maps
-def test_an_image_s_map_does_not_know_the_batch(saliency: object) -> None:
+def test_an_image_s_map_does_not_know_the_batch(saliency: Map) -> None:
     images = greys() * torch.tensor([1.0, 0.5, 0.1], dtype=torch.float64)[:, None, None]
-    alone = torch.cat([saliency(image[None]) for image in images])  # type: ignore[operator]
-    assert torch.allclose(saliency(images), alone, atol=1e-9)  # type: ignore[operator]
+    alone = torch.cat([saliency(image[None]) for image in images])
+    assert torch.allclose(saliency(images), alone, atol=1e-9)
 
 
 def test_an_even_image_has_no_saliency() -> None:
