@@ -1,0 +1,17 @@
+"""Measures of an image, one a file; the file's name is the metric's.
+
+A metric is a function of its file's name, ``(image, reference, *, data_range, mask=None)``, on
+tensors (N, C, *spatial) with values (N,).  Those that are free of a range take none.  What is
+not defined is NaN; a mask that has no meaning is refused.  The file also says, as constants:
+
+``BETTER``            ``"higher"`` or ``"lower"``
+``RANGE``             least and largest value
+``UNIT``              unit of the values, or None
+``IDENTICAL``         value of equal images, only where it is not the best end of ``RANGE``
+``MINIMUM_SIDE``      shortest axis in pixels
+``SPATIAL``           allowed numbers of spatial axes
+``DIFFERENTIABLE``    whether gradients with respect to the image are finite and lead to better ones
+``LOCAL``             False where pixels outside the mask reach the values inside; else left out
+``SOURCE``            DOI or address of what defines it
+``VALIDATED``         what its numbers were compared with
+"""

@@ -3,17 +3,33 @@
 import torch
 from torch import Tensor
 
-from isocenter.errors import UsageError
+from isocenter.metrics._pairs import check
+from isocenter.metrics.mse import mse
 
-__all__ = ["BETTER", "RANGE", "UNIT", "psnr"]
+__all__ = [
+    "BETTER",
+    "DIFFERENTIABLE",
+    "MINIMUM_SIDE",
+    "RANGE",
+    "SOURCE",
+    "SPATIAL",
+    "UNIT",
+    "VALIDATED",
+    "psnr",
+]
 
 BETTER, RANGE, UNIT = "higher", (float("-inf"), float("inf")), "dB"
+MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 1, (1, 2, 3), True
+SOURCE = "doi:10.1109/MSP.2008.930649"
+VALIDATED = "scikit-image in 2-D and 3-D, to 1e-10."
 
 
 def psnr(
     image: Tensor, reference: Tensor, *, data_range: float, mask: Tensor | None = None
 ) -> Tensor:
     """20 log10(data_range / root mean square error).
+
+    Wang and Bovik, IEEE Signal Processing Magazine 26(1), 2009, doi:10.1109/MSP.2008.930649.
 
     Args:
         image: (N, C, *spatial).
@@ -22,19 +38,10 @@ def psnr(
         mask: Where to compare, broadcastable to the image; everywhere without it.
 
     Returns:
-        (N,), dB; infinite for equal images.
+        (N,), dB; infinite for equal images; NaN where the mask is empty.
 
     Raises:
-        UsageError: Shapes differ.
+        UsageError: Shapes differ, or the range is not positive.
     """
-    if image.shape != reference.shape:
-        raise UsageError(
-            f"image {tuple(image.shape)} and reference {tuple(reference.shape)} differ in shape"
-        )
-    squared = ((image - reference) ** 2).flatten(1)
-    if mask is None:
-        mean = squared.mean(1)
-    else:
-        weight = mask.expand(image.shape).to(squared.dtype).flatten(1)
-        mean = (squared * weight).sum(1) / weight.sum(1)
-    return 10 * torch.log10(data_range**2 / mean)
+    check("PSNR", image, reference, spatial=SPATIAL, data_range=data_range)
+    return 10 * torch.log10(data_range**2 / mse(image, reference, mask=mask))
