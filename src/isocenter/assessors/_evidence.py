@@ -36,8 +36,8 @@ def presence(outputs: Tensor, fitted: Mapping[str, Tensor]) -> Tensor:
 
 def quality(outputs: Tensor, fitted: Mapping[str, Tensor]) -> Tensor:
     """Calibrated quality on the scale of the network's output, (..., n_outputs) to (...)."""
-    slope, offset = fitted["quality"]
-    return summed_quality(outputs) * slope + offset
+    line = fitted["quality"]
+    return summed_quality(outputs) * line[0] + line[1]
 
 
 def summed_quality(outputs: Tensor) -> Tensor:
