@@ -19,6 +19,7 @@ from isocenter.errors import BadCheckpoint
 from isocenter.nets.hsfnet import Config, SlabHSFNet, build
 from isocenter.ops.slabs import (
     N_FACTS,
+    SHARE,
     Head,
     SlabBatch,
     compressed,
@@ -51,6 +52,8 @@ DOMAIN = ("domain.mean", "domain.precision", "domain.odds")
 """Fitted arrays of the domain check."""
 ODDS_UNIT = 5.0
 """Log odds that count as one unit of distance."""
+ENOUGH = 0.02
+"""Share of a slab's window in the head below which nothing is said of that slab alone."""
 VISIBLE = 0.125
 """Severity from which a slice counts as showing something: half of level 1."""
 
@@ -148,6 +151,7 @@ class Assessor:
         fitted = {name: self.checkpoint.fitted(name) for name in FITTED}
         levels = split_outputs(raw.scan).levels
         slab_severity = severity(split_outputs(raw.slabs).levels, presence(raw.slabs, fitted))
+        slab_severity = slab_severity * (raw.batch.facts[:, SHARE, None] > ENOUGH)
         value, interval = self._quality(float(quality(raw.scan, fitted)))
         overall = slab_severity.amax(-1)
         return Judgement(

@@ -19,6 +19,7 @@ __all__ = [
     "N_LINE_FACTS",
     "N_PLAIN",
     "N_SIMPLE",
+    "SHARE",
     "Head",
     "SlabBatch",
     "compressed",
@@ -41,6 +42,8 @@ N_FACTS = 4 + 3 * N_LINE_FACTS + N_SHADING_FACTS + N_EXTREMES
 """Log pixel size along both window axes, log slice distance (mm), share of window in the head,
 then the line facts along both window axes and the slice axis, then the shading facts, then the
 extremes of the line facts over all axes."""
+SHARE = 3
+"""Where the share of the window in the head stands among the facts."""
 MIN_LINES = 32
 """Fewer k-space lines show no comb."""
 USUAL_LINES = (*[0.65] * len(COMB_PERIODS), -3.6, 1.6)
