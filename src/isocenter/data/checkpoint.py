@@ -54,10 +54,12 @@ class Checkpoint:
 
         Args:
             path: Ends in ``.safetensors``.
-            dtype: Storage type of floating-point weights; as they are when ``None``.
+            dtype: Storage type of floating-point matrices; as they are when ``None``.  Vectors
+                (averages, offsets) and what was fitted keep theirs: they are small, and a
+                spread from the mean of squares needs the digits.
         """
         stored = {
-            name: _stored(tensor, None if name.startswith("fitted.") else dtype)
+            name: _stored(tensor, dtype if _is_weight(name, tensor) else None)
             for name, tensor in sorted(self.tensors.items())
         }
         header = {part: getattr(self, part) for part in PARTS}
@@ -130,6 +132,10 @@ def _header(path: Path, content: bytes) -> dict[str, Any]:
             f"{path} has format {header.get('format')!r}, this version reads {FORMAT!r}"
         )
     return header
+
+
+def _is_weight(name: str, tensor: Tensor) -> bool:
+    return tensor.ndim > 1 and not name.startswith("fitted.")
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from isocenter.data.random import child, generator
 from isocenter.nets._blocks.sfem import SFEM, initialise
 
-__all__ = ["Config", "HSFNet", "SlabHSFNet", "SlabOutput", "build"]
+__all__ = ["Config", "HSFNet", "RunningScale", "SlabHSFNet", "SlabOutput", "build"]
 
 
 @dataclass(frozen=True)

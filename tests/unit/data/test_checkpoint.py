@@ -38,10 +38,11 @@ def test_round_trip(tmp_path: Path) -> None:
     assert torch.equal(after.fitted("mean"), before.tensors["fitted.mean"])
 
 
-def test_half_precision_spares_what_was_fitted(tmp_path: Path) -> None:
+def test_half_precision_spares_vectors_and_what_was_fitted(tmp_path: Path) -> None:
     before = made()
     after = Checkpoint.load(before.save(tmp_path / "a.safetensors", dtype=torch.float16))
     assert torch.equal(after.tensors["weight"], before.tensors["weight"].half().float())
+    assert torch.equal(after.tensors["bias"], before.tensors["bias"])
     assert torch.equal(after.fitted("mean"), before.fitted("mean"))
 
 

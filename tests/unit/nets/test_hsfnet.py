@@ -10,7 +10,7 @@ from torch import Tensor
 from isocenter.data.random import generator
 from isocenter.nets._blocks.sfem import LocalGlobalBlock, PatchMerge, initialise
 from isocenter.nets._blocks.ss2d import SS2D
-from isocenter.nets.hsfnet import Config, HSFNet, SlabHSFNet, build
+from isocenter.nets.hsfnet import Config, HSFNet, RunningScale, SlabHSFNet, build
 
 ABLATIONS = {
     "whole": (("spatial", "real", "imaginary"), (128, 64, 64), 43_714_709),
@@ -118,6 +118,19 @@ def test_stochastic_depth_drops_whole_paths_by_its_own_stream() -> None:
     assert set(kept.tolist()) == {0.0, 2.0}
     block.rng = generator(0)
     assert torch.equal(kept, block._drop(torch.ones(64, 1, 1, 1)).flatten())
+
+
+def test_facts_of_any_unit_get_mean_0_and_spread_1() -> None:
+    scale = RunningScale(2).train()
+    facts = torch.randn(400, 20, 2, generator=generator(0)) * torch.tensor([0.1, 30.0]) + 5
+    for batch in facts:
+        scale(batch)
+    scale.eval()
+    seen = scale(facts.flatten(0, 1))
+    assert torch.allclose(seen.mean(0), torch.zeros(2), atol=0.1)
+    assert torch.allclose(seen.std(0), torch.ones(2), atol=0.1)
+    assert torch.equal(seen, scale(facts.flatten(0, 1)))
+    assert scale(torch.full((1, 2), 1e9)).max() == RunningScale.LARGEST
 
 
 def test_building_leaves_the_global_generator_alone() -> None:
