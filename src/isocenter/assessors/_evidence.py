@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from isocenter.assessors._outputs import QUALITY_FLOOR, quality_to_target, split_outputs
+from isocenter.assessors._outputs import quality_to_target, split_outputs, target_to_quality
 
 __all__ = ["FITTED", "log_odds", "presence", "quality", "summed_quality"]
 
@@ -45,8 +45,7 @@ def summed_quality(outputs: Tensor) -> Tensor:
 
     An artifact takes what it would take alone, as far as the network sees it there.
     """
-    alone = split_outputs(outputs).alone
-    taken = (torch.exp(-alone) - QUALITY_FLOOR).clamp(0, 1)
+    taken = 1 - target_to_quality(split_outputs(outputs).alone)
     return quality_to_target(1 - (_shares(log_odds(outputs)) * taken).sum(-1))
 
 

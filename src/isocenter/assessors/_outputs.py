@@ -11,7 +11,6 @@ __all__ = [
     "N_LEVEL_CLASSES",
     "OUTPUTS",
     "PUBLISHED_CLASSES",
-    "QUALITY_FLOOR",
     "TYPES",
     "Outputs",
     "quality_to_target",

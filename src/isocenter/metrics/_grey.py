@@ -10,7 +10,14 @@ from torch import Tensor
 from isocenter.errors import UsageError
 from isocenter.metrics._pairs import check
 
-__all__ = ["average_down", "pooled", "score_grey", "similarity", "similarity_of_squares"]
+__all__ = [
+    "average_down",
+    "feature_similarity",
+    "pooled",
+    "score_grey",
+    "similarity",
+    "similarity_of_squares",
+]
 
 CHUNK_PIXELS = 1 << 15
 """Pixels scored at once: bounds the memory, and keeps the work near the cache."""
@@ -81,6 +88,34 @@ def score_grey(
 def similarity(a: Tensor, b: Tensor, constant: float) -> Tensor:
     """(2 a b + c) / (a^2 + b^2 + c): 1 where two features are equal."""
     return (2 * a * b + constant) / (a * a + b * b + constant)
+
+
+def feature_similarity(
+    features: Tensor,
+    slopes: Tensor,
+    mask: Tensor | None,
+    *,
+    constants: tuple[float, float],
+    power: float = 1.0,
+) -> Tensor:
+    """Similarity of a feature times that of the gradient, where the feature is strong.
+
+    Args:
+        features: Of the images, then of the references, (2 n, 1, h, w).
+        slopes: Squared gradients, likewise.
+        mask: Weights of the pixels of the images before :func:`average_down`.
+        constants: Of the similarity of features and of gradients.
+        power: Of the similarity of gradients.
+
+    Returns:
+        (n,).
+    """
+    feature_x, feature_y = features.chunk(2)
+    slope_x, slope_y = slopes.chunk(2)
+    structure = similarity_of_squares(slope_x, slope_y, constants[1]) ** power
+    quality = similarity(feature_x, feature_y, constants[0]) * structure
+    weight = torch.maximum(feature_x, feature_y)
+    return pooled(quality, weight, None if mask is None else average_down(mask))
 
 
 def similarity_of_squares(a: Tensor, b: Tensor, constant: float) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 from isocenter.metrics._grey import score_grey
 from isocenter.metrics._pairs import refuse_mask
 from isocenter.ops.steerable import steerable_bands
+from isocenter.ops.windows import gaussian
 
 __all__ = [
     "BETTER",
@@ -84,7 +85,7 @@ def _cw_ssim(x: Tensor, y: Tensor, _: Tensor | None) -> Tensor:
     real, imaginary, energy = _windows(torch.stack([cross.real, cross.imag, energy]))
     coherence = (real**2 + imaginary**2).clamp_min(TINY).sqrt()
     quality = (2 * coherence + K) / (energy + K)
-    down, across = (_bell(side, x) for side in quality.shape[2:])
+    down, across = (gaussian(side, side / 4).to(x) for side in quality.shape[2:])
     return torch.einsum("nkij,i,j->nk", quality, down, across).mean(1)
 
 
@@ -94,10 +95,3 @@ def _windows(stack: Tensor) -> Tensor:
     sums = torch.nn.functional.avg_pool2d(planes, WINDOW, stride=1) * WINDOW**2
     windows: Tensor = sums.unflatten(0, stack.shape[:2])
     return windows
-
-
-def _bell(side: int, like: Tensor) -> Tensor:
-    """Gaussian of a quarter of the side, sum 1."""
-    at = torch.arange(side, dtype=like.dtype, device=like.device) - (side - 1) / 2
-    weight = torch.exp(-(at**2) / (2 * (side / 4) ** 2))
-    return weight / weight.sum()

@@ -1,13 +1,12 @@
 """DSS: similarity of the subbands of the cosine transform of blocks."""
 
-import math
-
 import torch
-import torch.nn.functional
 from torch import Tensor
 
+from isocenter.metrics._cosines import SIDE, transform
 from isocenter.metrics._grey import score_grey
 from isocenter.metrics._pairs import refuse_mask
+from isocenter.ops.windows import gaussian, slide
 
 __all__ = [
     "BETTER",
@@ -26,7 +25,6 @@ MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 32, (2,), False
 SOURCE = "doi:10.1109/ICIP.2015.7351172"
 VALIDATED = "piq 0.8 on grey images, which agrees with the authors' MATLAB code."
 
-BLOCK = 8
 DC_CONSTANT, AC_CONSTANT = 1000.0, 300.0
 WEIGHT_SIGMA, WEIGHT_FLOOR = 1.55, 0.01
 """Subbands matter less the higher their frequency, and not at all below the floor."""
@@ -90,31 +88,22 @@ def _dss(x: Tensor, y: Tensor, _: Tensor | None) -> Tensor:
 
 def _weights(like: Tensor) -> Tensor:
     """Gaussian of the frequency (8, 8); 0 where it would be negligible."""
-    at = torch.arange(BLOCK, dtype=like.dtype, device=like.device) + 0.5
+    at = torch.arange(SIDE, dtype=like.dtype, device=like.device) + 0.5
     weights = torch.exp(-(at[:, None] ** 2 + at**2) / (2 * WEIGHT_SIGMA**2))
     return torch.where(weights < WEIGHT_FLOOR, 0.0, weights)
 
 
 def _blocks(values: Tensor) -> Tensor:
     """Orthonormal cosine transform of blocks: (n, 8, 8, rows, columns)."""
-    n, _, height, width = values.shape
-    height, width = height // BLOCK, width // BLOCK
-    cut = values[:, 0, : height * BLOCK, : width * BLOCK]
-    order = torch.arange(BLOCK, dtype=values.dtype, device=values.device)
-    cosines = torch.cos(math.pi / BLOCK * order[:, None] * (order + 0.5)) * math.sqrt(2 / BLOCK)
-    cosines[0] = math.sqrt(1 / BLOCK)
-    blocks = cut.reshape(n, height, BLOCK, width, BLOCK)
-    return torch.einsum("ui,naibj,vj->nuvab", cosines, blocks, cosines)
+    blocks = values[:, 0].unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE)
+    return transform(blocks).permute(0, 3, 4, 1, 2)
 
 
 def _smooth(stack: Tensor) -> Tensor:
     """Gaussian window of 3 x 3 over the last two axes, zeros beyond the border."""
-    at = torch.arange(-1, 2, dtype=stack.dtype, device=stack.device)
-    taps = torch.exp(-(at**2) / (2 * WINDOW_SIGMA**2))
-    taps = taps / taps.sum()
-    planes = stack.reshape(-1, 1, *stack.shape[-2:])
-    kernel = torch.outer(taps, taps)[None, None]
-    return torch.nn.functional.conv2d(planes, kernel, padding=1).reshape(stack.shape)
+    planes = slide(stack.flatten(0, 1), gaussian(3, WINDOW_SIGMA), edges="zero")
+    smooth: Tensor = planes.unflatten(0, stack.shape[:2])
+    return smooth
 
 
 def _worst(quality: Tensor) -> Tensor:

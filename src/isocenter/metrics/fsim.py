@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from isocenter.metrics._grey import average_down, pooled, score_grey, similarity
-from isocenter.metrics._grey import similarity_of_squares as magnitude_similarity
+from isocenter.metrics._grey import average_down, feature_similarity, score_grey
 from isocenter.ops.gradients import SCHARR, squared_gradient
 from isocenter.ops.phase import phase_congruency
 
@@ -66,8 +65,5 @@ def fsim(
 
 def _fsim(x: Tensor, y: Tensor, mask: Tensor | None) -> Tensor:
     both = average_down(torch.cat([x, y]))
-    phase_x, phase_y = phase_congruency(both[:, 0])[:, None].chunk(2)
-    slope_x, slope_y = squared_gradient(both, SCHARR).chunk(2)
-    quality = similarity(phase_x, phase_y, T1) * magnitude_similarity(slope_x, slope_y, T2)
-    weight = torch.maximum(phase_x, phase_y)
-    return pooled(quality, weight, None if mask is None else average_down(mask))
+    phases, slopes = phase_congruency(both[:, 0])[:, None], squared_gradient(both, SCHARR)
+    return feature_similarity(phases, slopes, mask, constants=(T1, T2))

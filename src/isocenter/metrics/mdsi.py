@@ -41,8 +41,9 @@ def mdsi(
     Nafchi et al., IEEE Access 4, 2016, doi:10.1109/ACCESS.2016.2604042, in the form that sums its
     similarities: with G the gradients of image, reference and their mean and q = 0.6 (S(G_x, G_y)
     + S(G_x, G_m) - S(G_y, G_m)) + 0.4, the fourth root of the mean of |q^(1/4) - mean q^(1/4)|.
-    quite cancel for equal red, green and blue, and a code that copies grey into three channels
-    gives slightly other values.
+    The index was made for colour; for grey images its similarity of chromaticities is 1 here.  The
+    published chromaticities do not quite cancel for equal red, green and blue, and a code that
+    copies grey into three channels gives slightly other values.
     An image of 384 pixels or more a side is first averaged down to about 256.
 
     Args:

@@ -3,13 +3,7 @@
 import torch
 from torch import Tensor
 
-from isocenter.metrics._grey import (
-    average_down,
-    pooled,
-    score_grey,
-    similarity,
-    similarity_of_squares,
-)
+from isocenter.metrics._grey import average_down, feature_similarity, score_grey
 from isocenter.ops.gradients import SCHARR, squared_gradient
 from isocenter.ops.saliency import spectral_residual
 
@@ -73,9 +67,5 @@ def sr_sim(
 
 def _sr_sim(x: Tensor, y: Tensor, mask: Tensor | None) -> Tensor:
     both = average_down(torch.cat([x, y]))
-    salient_x, salient_y = spectral_residual(both[:, 0])[:, None].chunk(2)
-    slope_x, slope_y = squared_gradient(both, SCHARR).chunk(2)
-    structure = similarity_of_squares(slope_x, slope_y, C2) ** ALPHA
-    quality = similarity(salient_x, salient_y, C1) * structure
-    weight = torch.maximum(salient_x, salient_y)
-    return pooled(quality, weight, None if mask is None else average_down(mask))
+    salient, slopes = spectral_residual(both[:, 0])[:, None], squared_gradient(both, SCHARR)
+    return feature_similarity(salient, slopes, mask, constants=(C1, C2), power=ALPHA)

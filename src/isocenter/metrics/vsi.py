@@ -3,13 +3,7 @@
 import torch
 from torch import Tensor
 
-from isocenter.metrics._grey import (
-    average_down,
-    pooled,
-    score_grey,
-    similarity,
-    similarity_of_squares,
-)
+from isocenter.metrics._grey import average_down, feature_similarity, score_grey
 from isocenter.ops.gradients import SCHARR, squared_gradient
 from isocenter.ops.saliency import PRIOR_SIDE, prior_saliency
 
@@ -80,10 +74,5 @@ def vsi(
 def _vsi(x: Tensor, y: Tensor, mask: Tensor | None) -> Tensor:
     both = torch.cat([x, y])
     salient = average_down(prior_saliency(both[:, 0] / 255)[:, None])
-    salient_x, salient_y = salient.chunk(2)
     slopes = squared_gradient(average_down(GREY_LUMINANCE * both), SCHARR)
-    slope_x, slope_y = slopes.chunk(2)
-    structure = similarity_of_squares(slope_x, slope_y, C2) ** ALPHA
-    quality = similarity(salient_x, salient_y, C1) * structure
-    weight = torch.maximum(salient_x, salient_y)
-    return pooled(quality, weight, None if mask is None else average_down(mask))
+    return feature_similarity(salient, slopes, mask, constants=(C1, C2), power=ALPHA)

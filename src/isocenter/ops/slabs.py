@@ -17,7 +17,6 @@ from isocenter.ops.shading import N_SHADING_FACTS, shading_facts
 __all__ = [
     "N_FACTS",
     "N_LINE_FACTS",
-    "N_PLAIN",
     "N_SIMPLE",
     "SHARE",
     "Head",
@@ -48,9 +47,7 @@ MIN_LINES = 32
 """Fewer k-space lines show no comb."""
 USUAL_LINES = (*[0.65] * len(COMB_PERIODS), -3.6, 1.6)
 """Line facts of a scan without artifacts, for images too small to tell."""
-N_PLAIN = N_EXTREMES + N_SHADING_FACTS
-"""How many of :func:`simple_numbers` come first: line and shading facts, whatever the axes."""
-N_SIMPLE = N_PLAIN + 4 + len(COMB_PERIODS) + 5
+N_SIMPLE = N_EXTREMES + N_SHADING_FACTS + 4 + len(COMB_PERIODS) + 5
 FAINT = 0.01
 """Brightness, in units of the head's, from which the second image is logarithmic."""
 
@@ -200,6 +197,7 @@ def take_slabs(
         shift: Voxels by which the windows leave the head's centre, for training.
     """
     slabs, insides, facts = [], [], []
+    of_all = (*head.shading, *_extremes(head.lines))
     for axis, index in where:
         others = [other for other in range(3) if other != axis]
         scaled = _slices(data, axis, index, preprocess.n_slices).float() / head.scale
@@ -218,7 +216,7 @@ def take_slabs(
         share = float(insides[-1].float().mean())
         lines = [fact for a in (*others, axis) for fact in head.lines[a]]
         size = map(math.log, (*pixel, spacing[axis]))
-        facts.append([*size, share, *lines, *head.shading, *_extremes(head.lines)])
+        facts.append([*size, share, *lines, *of_all])
     return SlabBatch(
         torch.stack(slabs),
         torch.stack(insides),
