@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from isocenter.ops.phase import frequency_grid, log_gabor
+from isocenter.ops.windows import gaussian, operator
 
 __all__ = ["PRIOR_SIDE", "prior_saliency", "spectral_residual"]
 
@@ -108,14 +109,8 @@ def _blur(images: Tensor) -> Tensor:
 @lru_cache(maxsize=16)
 def _window(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     with torch.inference_mode(False), torch.no_grad():
-        at = torch.arange(RESIDUAL_TAPS, dtype=torch.float64) - (RESIDUAL_TAPS - 1) / 2
-        taps = torch.exp(-(at**2) / (2 * RESIDUAL_SIGMA**2))
-        first = RESIDUAL_TAPS // 2 - 1
-        matrix = torch.zeros(side, side, dtype=torch.float64)
-        for tap, gain in enumerate((taps / taps.sum()).tolist()):
-            offset = tap - first
-            matrix.diagonal(offset).fill_(gain)
-        return matrix.to(device, dtype)
+        taps = gaussian(RESIDUAL_TAPS, RESIDUAL_SIGMA)
+        return operator(side, taps, edges="zero").T.to(device, dtype)
 
 
 def _cubic(n_in: int, n_out: int, scale: float, like: Tensor) -> Tensor:
