@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -64,4 +66,15 @@ def score_table(scores: npt.ArrayLike, n_images: int) -> Matrix:
         )
     if np.isnan(table).any():
         raise InputError("some scores are missing; leave these images out for every method")
+    return table
+
+
+def named_rows(names: Sequence[str], table: Matrix) -> Matrix:
+    """``table``, which has a name for every row.
+
+    Raises:
+        UsageError: It has not.
+    """
+    if len(names) != len(table):
+        raise UsageError(f"{len(names)} names for {len(table)} rows; name every row once")
     return table

@@ -79,11 +79,14 @@ def benjamini_hochberg(p: Array) -> Array:
     return adjusted
 
 
-def z_test(difference: float, variance: float) -> Comparison:
-    """z of a difference and its two-sided p; equal without doubt is z = 0 and p = 1."""
+def z_test(difference: float, variance: float, *, freedom: float = math.inf) -> Comparison:
+    """z of a difference and its two-sided p, or Student's t where ``freedom`` is finite.
+
+    Equal without doubt is z = 0 and p = 1.
+    """
     # Rounding leaves a variance of this size where two methods order the cases alike.
     if variance <= 1e-15:
         z = math.copysign(math.inf, difference) if abs(difference) > 1e-12 else 0.0
     else:
         z = difference / math.sqrt(variance)
-    return Comparison(z, float(2 * scipy.stats.norm.sf(abs(z))))
+    return Comparison(z, float(2 * scipy.stats.t.sf(abs(z), freedom)))

@@ -16,7 +16,7 @@ import scipy.optimize
 import scipy.special
 
 from isocenter.errors import UsageError
-from isocenter.statistics._inputs import Array, columns, finite
+from isocenter.statistics._inputs import Array, Matrix, columns, finite
 
 __all__ = ["Fit", "Kind", "fit_mapping", "logistic4", "logistic5"]
 
@@ -32,6 +32,8 @@ NARROWEST, WIDEST = 0.005, 10.0
 """Bounds of the width of the rise, over the range of the scores."""
 REACH = 1.0
 """How far centre and asymptotes may leave the data, over the range of the data."""
+MOST_STEPS = 150
+"""A start that still creeps along a flat valley then is given up."""
 N_CHECKED = 512
 """Points over the range of the scores at which a curve must not turn."""
 
@@ -154,7 +156,11 @@ def _logistic(kind: Kind, u: Array, v: Array) -> tuple[Array | None, str]:
     curve = CURVES[kind]
     tries = [
         scipy.optimize.least_squares(
-            lambda b: curve(u, *b) - v, np.clip(start, low, high), bounds=(low, high)
+            lambda b: curve(u, *b) - v,
+            np.clip(start, low, high),
+            jac=lambda b: _slopes(kind, u, b),
+            bounds=(low, high),
+            max_nfev=MOST_STEPS,
         )
         for start in _starts(kind, u, v)
     ]
@@ -181,6 +187,17 @@ def _bounds(kind: Kind, u: Array, v: Array) -> tuple[Array, Array]:
         pairs = [(-rise, rise), steepness, place, (-slope, slope), (-level, level)]
     low, high = np.array(pairs, np.float64).T
     return low, high
+
+
+def _slopes(kind: Kind, u: Array, b: Array) -> Matrix:
+    """Derivatives of the curve with respect to its parameters, (scores, parameters)."""
+    if kind == "logistic4":
+        rise = scipy.special.expit((u - b[2]) / b[3])
+        tilt = (b[0] - b[1]) * rise * (1 - rise) / b[3]
+        return np.stack([rise, 1 - rise, -tilt, -tilt * (u - b[2]) / b[3]], axis=1)
+    rise = scipy.special.expit(b[1] * (u - b[2]))
+    tilt = b[0] * rise * (1 - rise)
+    return np.stack([rise - 0.5, tilt * (u - b[2]), -tilt * b[1], u, np.ones_like(u)], axis=1)
 
 
 def _starts(kind: Kind, u: Array, v: Array) -> list[Array]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.stats
 
 from isocenter.errors import UsageError
-from isocenter.statistics._inputs import Array, Matrix, columns, finite, score_table
+from isocenter.statistics._inputs import Array, Matrix, columns, finite, named_rows, score_table
 from isocenter.statistics.bootstrap import draws_by_person, two_sided
 from isocenter.statistics.comparison import Comparison, Pairwise, all_pairs
 from isocenter.statistics.correlation import srocc
@@ -93,7 +93,7 @@ def meng_test(first: float, second: float, between: float, n: int) -> Comparison
 
 def pairs_by_f_test(names: Sequence[str], residuals: npt.ArrayLike) -> Pairwise:
     """:func:`f_test` of all pairs; ``residuals`` is a table (methods, images)."""
-    table = _named(names, score_table(residuals, np.shape(residuals)[-1]))
+    table = named_rows(names, score_table(residuals, np.shape(residuals)[-1]))
     return all_pairs(names, lambda i, j: f_test(table[i], table[j]))
 
 
@@ -112,7 +112,7 @@ def pairs_by_meng_test(
         InputError: A score is missing.
     """
     (y,) = columns(opinions)
-    table = _named(names, score_table(scores, y.size))
+    table = named_rows(names, score_table(scores, y.size))
     with_opinions = [srocc(row, y) for row in table]
     return all_pairs(
         names,
@@ -149,7 +149,7 @@ def pairs_by_bootstrap(
         InputError: A score is missing.
     """
     (y,) = columns(opinions)
-    table = _named(names, score_table(scores, y.size))
+    table = named_rows(names, score_table(scores, y.size))
     if len(references) != y.size:
         raise UsageError(f"{len(references)} references for {y.size} images; name one an image")
     drawn = np.array(
@@ -172,12 +172,6 @@ def _srocc_of_all(table: Matrix, opinions: Array) -> Array:
     length = np.sqrt(np.sum(ranks**2, axis=1))
     with np.errstate(invalid="ignore"):
         return np.asarray(ranks[:-1] @ ranks[-1] / (length[:-1] * length[-1]))
-
-
-def _named(names: Sequence[str], table: Matrix) -> Matrix:
-    if len(names) != len(table):
-        raise UsageError(f"{len(names)} names for {len(table)} rows of scores; name every row")
-    return table
 
 
 def _equal_measures(first: float, second: float, between: float, n: int) -> bool:
