@@ -173,11 +173,11 @@ def _plan(
 
 
 def _write_images(
-    folder: Path, scan: Volume, name: str, versions: Sequence[_Version], rng: torch.Generator
+    folder: Path, scan: Volume, name: str, wanted: Sequence[_Version], rng: torch.Generator
 ) -> dict[str, Step]:
     """Write a reference and its versions on one scale; the step that made each version."""
     worse = {}
-    for version in versions:
+    for version in wanted:
         make = artifact(version.artifact, version.level, preset=PRESET)
         worse[version.name] = make(scan, rng=child(rng, version.name))
     brightest = max(float(each.data.max()) for each in (scan, *worse.values()))
