@@ -170,9 +170,9 @@ def test_a_malformed_document_gets_one_sentence(tmp_path: Path, text: str, sente
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read"):
         mriqc.read(tmp_path / "gone.tsv", definition="mriqc-24")
+    path = tmp_path / "group_T1w.tsv"
+    path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="UTF-8"):
-        path = tmp_path / "group_T1w.tsv"
-        path.write_bytes(b"\xff\xfe\x00")
         mriqc.read(path, definition="mriqc-24")
     with pytest.raises(UnknownName, match="ending"):
         mriqc.read(tmp_path / "group_T1w.csv")
