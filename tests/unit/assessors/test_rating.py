@@ -31,8 +31,7 @@ def typical(population: str = "abide", level: float = 50.0) -> dict[str, float]:
 
 def bad(population: str) -> dict[str, float]:
     """A scan with the worst known smoothness, shading, noise and contrast."""
-    worst = {name: value for name, value in typical(population, 97.5).items()}
-    weakest = {name: value for name, value in typical(population, 2.5).items()}
+    worst, weakest = typical(population, 97.5), typical(population, 2.5)
     low = ("cnr", "snr", "tpm_overlap", "fber")
     return {n: (weakest if n.startswith(low) else worst)[n] for n in worst}
 
