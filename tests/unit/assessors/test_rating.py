@@ -106,7 +106,7 @@ def test_the_card_says_on_whom_it_was_learned_and_measured(model: str) -> None:
     licence = {"abide": "Apache-2.0", "mr_art": "CC0"}[model]
     assert licence in found.card["data"][0]
     assert found.preprocess["definition"] == "mriqc-0.15"
-    assert set(found.card) >= {"task", "truth", "measured", "scores", "seeds", "commit", "command"}
+    assert set(found.card) >= {"task", "truth", "measured", "scores", "seed", "commit", "command"}
     assert "research use only" in found.card["task"]
 
 
