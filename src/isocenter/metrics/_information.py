@@ -4,13 +4,15 @@ The weights of IW-SSIM and IW-PSNR: the mutual information of the bands and of t
 percepts, where the reference is a Gaussian scale mixture.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional
 from torch import Tensor
 
 from isocenter.metrics._pairs import check, ratio, refuse_mask
-from isocenter.ops.windows import box, multiply_along, slide
+from isocenter.ops.windows import multiply_along, slide
 
 __all__ = ["BORDER", "MINIMUM_SIDE", "WEIGHTS", "score_pyramids", "weighted_mean"]
 
@@ -26,7 +28,7 @@ NOISE = 0.4
 BLOCK = 3
 MARGIN = BORDER - BLOCK // 2
 """The similarity's window ends this much further inside than the block of 3."""
-CHUNK_PIXELS = 1 << 18
+CHUNK_PIXELS = 1 << 16
 """Scored at once: a neighbourhood in double precision takes 80 bytes a pixel and copy."""
 
 Formula = Callable[[list[Tensor], list[Tensor], list[Tensor | None]], Tensor]
@@ -109,12 +111,14 @@ def _information(image: Tensor, reference: Tensor, parent: Tensor | None) -> Ten
         parent: The reference's next coarser band, which tells of this one.
     """
     gain, spoiled = _channel(image, reference)
-    blocks = _neighbourhoods(reference, parent)
-    energy, spectrum = _mixture(blocks)
-    energy = energy.reshape(gain.shape)[..., None]
-    gain, spoiled = gain[..., None], spoiled[..., None]
-    heard = (spoiled + (1 + gain**2) * NOISE) * energy * spectrum[:, :, None, None]
-    weight = torch.log2(1 + (heard + NOISE * spoiled) / NOISE**2).sum(-1)
+    energy, spectrum = _mixture(_neighbourhoods(reference, parent))
+    scale = (spoiled + (1 + gain**2) * NOISE) * energy.reshape(gain.shape) / NOISE**2
+    known = 1 + spoiled / NOISE
+    # Logarithms are dear: two of products, each of few enough factors to stay finite.
+    weight = torch.zeros_like(scale)
+    for part in spectrum.split(5, dim=-1):
+        rates = [known + scale * value[..., None, None] for value in part.unbind(-1)]
+        weight = weight + torch.log2(math.prod(rates[1:], start=rates[0]))
     weight = torch.where(weight < torch.finfo(weight.dtype).eps, 0, weight)
     return weight[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
@@ -123,7 +127,8 @@ def _channel(image: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     """Gain and variance of the additive part that turn each block of the reference into ours."""
     least = torch.finfo(image.dtype).eps
     moments = torch.cat([image, reference, image**2, reference**2, image * reference], dim=1)
-    x, y, xx, yy, xy = slide(moments, box(BLOCK)).chunk(5, dim=1)
+    means = torch.nn.functional.avg_pool2d(moments, BLOCK, 1)
+    x, y, xx, yy, xy = means.chunk(5, dim=1)
     own, true, common = (xx - x * x).relu(), (yy - y * y).relu(), xy - x * y
     flat = (true < least) | (own < least)
     gain = torch.where(flat, 0, common / (true + least))
