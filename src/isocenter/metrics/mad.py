@@ -211,7 +211,8 @@ def _cells(images: Tensor) -> Tensor:
     """Squares of 4 x 4 pixels of (n, c, h, w): (n, c, rows, 4, columns, 4)."""
     rows, columns = (side // STEP for side in images.shape[2:])
     whole = images[..., : rows * STEP, : columns * STEP]
-    return whole.unflatten(3, (columns, STEP)).unflatten(2, (rows, STEP))
+    cells: Tensor = whole.unflatten(3, (columns, STEP)).unflatten(2, (rows, STEP))
+    return cells
 
 
 def _over_cells(cells: Tensor) -> Tensor:

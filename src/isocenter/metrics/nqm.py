@@ -120,8 +120,9 @@ def _contrasts(bands: Tensor) -> Tensor:
 def _bands(images: Tensor) -> Tensor:
     """What is coarse and the octave bands, coarse to fine: (..., bands + 1, h, w)."""
     height, width = images.shape[-2:]
-    masks = _masks(height, width, images.device)
-    return torch.fft.irfft2(torch.fft.rfft2(images)[..., None, :, :] * masks, s=(height, width))
+    spectra = torch.fft.rfft2(images)[..., None, :, :] * _masks(height, width, images.device)
+    bands: Tensor = torch.fft.irfft2(spectra, s=(height, width))
+    return bands
 
 
 @lru_cache(maxsize=4)
