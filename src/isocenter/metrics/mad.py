@@ -16,7 +16,7 @@ from isocenter.ops.phase import angular_fan, frequency_grid, log_gabor, magnitud
 __all__ = [
     "BETTER",
     "DIFFERENTIABLE",
-    "HIDES_LITTLE",
+    "HAS_THRESHOLD",
     "MINIMUM_SIDE",
     "RANGE",
     "SOURCE",
@@ -28,7 +28,7 @@ __all__ = [
 
 BETTER, RANGE, UNIT = "lower", (0.0, float("inf")), None
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 16, (2,), False
-HIDES_LITTLE = True
+HAS_THRESHOLD = True
 SOURCE = "doi:10.1117/1.3267105"
 VALIDATED = "Not validated against the original, which is MATLAB code that could not be run."
 
