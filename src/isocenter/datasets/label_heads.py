@@ -33,7 +33,7 @@ LESION, VESSEL = (25, 57), (30, 62)
 OUTSIDE_BRAIN = 500
 """Labels from here on lie outside the brain."""
 SKIN_BRIGHTNESS, BONE_BRIGHTNESS = 0.75, 0.15
-BONE = (502, 514, 515)
+BONE = 515
 TOWARDS_WHITE = {
     10: 0.4, 49: 0.4, 11: 0.1, 50: 0.1, 12: 0.25, 51: 0.25, 13: 0.65, 52: 0.65, 26: 0.15, 58: 0.15,
 }  # fmt: skip
@@ -140,7 +140,7 @@ def _known_table(size: int, tissue: dict[str, float], deep_grey: float) -> Tenso
     for label, share in TOWARDS_WHITE.items():
         if label < size:
             table[label] += deep_grey * share * (tissue["white"] - tissue["grey"])
-    table[[label for label in BONE if label < size]] = BONE_BRIGHTNESS
+    table[BONE : BONE + 1] = BONE_BRIGHTNESS
     table[0] = 0.0
     return table
 
