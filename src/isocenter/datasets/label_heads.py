@@ -145,9 +145,7 @@ def _known_table(size: int, tissue: dict[str, float], deep_grey: float) -> Tenso
     return table
 
 
-def _smooth_field(
-    shape: torch.Size, inside: Mask3, shading: float, rng: torch.Generator
-) -> Image3:
+def _smooth_field(shape: torch.Size, inside: Mask3, shading: float, rng: torch.Generator) -> Image3:
     """A sum of plane waves longer than the image, which no polynomial equals."""
     places = [(torch.arange(side) + 0.5) / side * 2 - 1 for side in shape]
     total = torch.zeros(shape)
