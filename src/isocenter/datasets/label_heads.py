@@ -14,7 +14,7 @@ from torch import Tensor
 
 from isocenter.data.random import generator
 from isocenter.data.shapes import Image3, Mask3
-from isocenter.data.step import Step
+from isocenter.data.step import JSON, Step
 from isocenter.data.volume import Volume
 from isocenter.ops.filters import gaussian_blur
 
@@ -116,15 +116,20 @@ def paint_known_head(
     level = noise * max(tissue.values())
     real = image + level * torch.randn(codes.shape, generator=rng)
     imaginary = level * torch.randn(codes.shape, generator=rng)
-    parts = [
+    csf, gm, wm = (
         gaussian_blur(torch.isin(codes, torch.tensor(members)).float(), (EDGE,) * 3)
         for members in (FLUID + VESSEL, GREY, WHITE + LESION)
-    ]
-    given = {"contrast": contrast, "noise": noise, "shading": shading, "deep_grey": deep_grey}
+    )
+    given: dict[str, JSON] = {
+        "contrast": contrast,
+        "noise": noise,
+        "shading": shading,
+        "deep_grey": deep_grey,
+    }
     step = Step("paint_known_head", given, rng.initial_seed())
     painted = 1000 * torch.hypot(real, imaginary)
     volume = Volume(painted, labels.affine, contrast, (*labels.history, step))
-    return KnownHead(volume, inside, *parts, field)
+    return KnownHead(volume, inside, csf, gm, wm, field)
 
 
 def _known_table(size: int, tissue: dict[str, float], deep_grey: float) -> Tensor:

@@ -129,7 +129,7 @@ def _brain_cells(coarse: Image3, sizes: list[float], contrast: str | None) -> Ce
         brain = _without_bridges(tissue, middle, sizes, radius)
         if brain.sum() * float(np.prod(sizes)) / 1000 <= 0.8 * LARGEST_ML:
             break
-    return (_distance(_closed(brain, sizes), sizes) <= RIM_MM) & head
+    return np.asarray((_distance(_closed(brain, sizes), sizes) <= RIM_MM) & head)
 
 
 def _even(values: Grid, head: Cells, sizes: list[float]) -> Grid:
@@ -152,7 +152,7 @@ def _without_bridges(tissue: Cells, middle: Cells, sizes: list[float], radius: f
     counts = np.bincount(pieces[middle], minlength=n_pieces + 1)
     counts[0] = 0
     core = pieces == int(counts.argmax())
-    return tissue & (_distance(core, sizes) <= radius + max(sizes[:2]))
+    return np.asarray(tissue & (_distance(core, sizes) <= radius + max(sizes[:2])))
 
 
 def _closed(mask: Cells, sizes: list[float]) -> Cells:
