@@ -28,8 +28,8 @@ NEIGHBOURS = 3.0
 COARSE_MM = 2.0
 CELL_MM = 5.0
 """The shading is fitted on cells of about this size."""
-START = (1,) * 8 + (2,) * 16 + (3,) * 16
-DEGREES = (0,) * 4 + (3,) * 8
+START = (1,) * 6 + (2,) * 10 + (3,) * 14
+DEGREES = (0,) * 2 + (3,) * 5
 """Of the shading's polynomial, round by round: first a slope, then curves."""
 FEWEST_VOXELS = 100
 LEAST_WHITE = 0.2
@@ -311,7 +311,7 @@ def _coarse(
     ]
     counted = (state == COUNTED).astype(np.float32)
     weight = _blocks(counted, steps)
-    mean = _blocks(image * counted, steps) / np.maximum(weight, np.float32(1e-6))
+    mean = (_blocks(image * counted, steps) / np.maximum(weight, 1e-6)).astype(np.float32)
     inside = np.where(weight > 0.5, COUNTED, OUTSIDE).astype(np.uint8)
     sizes = [size * step for size, step in zip(spacing, steps, strict=True)]
     return _Fit(mean, inside, (sizes[0], sizes[1], sizes[2]))
