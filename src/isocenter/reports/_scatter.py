@@ -70,10 +70,9 @@ class _Scale:
         share = (value - self.low) / (self.high - self.low)
         return self.first + min(max(share, 0.0), 1.0) * (self.last - self.first)
 
-    def ticks(self) -> tuple[Tick, ...]:
-        return tuple(
-            Tick(round(self(value), 1), label) for value, label in ticks(self.low, self.high)
-        )
+    def ticks(self, most: int) -> tuple[Tick, ...]:
+        round_numbers = ticks(self.low, self.high, most)
+        return tuple(Tick(round(self(value), 1), label) for value, label in round_numbers)
 
 
 def plot(method: dict[str, Any], images: Sequence[dict[str, Any]], artifacts: list[str]) -> Plot:
@@ -97,13 +96,13 @@ def plot(method: dict[str, Any], images: Sequence[dict[str, Any]], artifacts: li
         for colour in sorted(set(colours))
     )
     curve = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in method["fit"]["curve"])
-    return Plot(method["name"], dots, curve, x.ticks(), y.ticks())
+    return Plot(method["name"], dots, curve, x.ticks(5), y.ticks(6))
 
 
-def ticks(low: float, high: float, most: int = 4) -> Iterator[tuple[float, str]]:
+def ticks(low: float, high: float, most: int) -> Iterator[tuple[float, str]]:
     """Round numbers within a range, at most ``most`` + 1 of them, and how they are written.
 
-    >>> [label for _, label in ticks(0.93, 1.0)]
+    >>> [label for _, label in ticks(0.93, 1.0, 5)]
     ['0.94', '0.96', '0.98', '1']
     """
     rough = (high - low) / most
