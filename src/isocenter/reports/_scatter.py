@@ -108,10 +108,11 @@ def ticks(low: float, high: float, most: int) -> Iterator[tuple[float, str]]:
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(step * power for step in (1, 2, 5, 10) if step * power >= rough)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    form = f".{digits}f" if digits <= 6 and max(abs(low), abs(high)) < 1e6 else ".3g"
     for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
-        digits = max(0, -math.floor(math.log10(step)))
-        text = f"{i * step:.{digits}f}" if 1e-4 < step < 1e5 else f"{i * step:.3g}"
-        yield i * step, text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+        label = format(i * step, form)
+        yield i * step, label.rstrip("0").rstrip(".") if "." in label and digits <= 6 else label
 
 
 def matrix(tests: dict[str, Any], level: float) -> Matrix:

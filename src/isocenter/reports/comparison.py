@@ -28,6 +28,15 @@ RULE = (
     "by a jackknife over references with Student's t, is not significant after Benjamini and "
     f"Hochberg's correction over all pairs, at a false discovery rate of {LEVEL:g}."
 )
+WHY_NULL = {
+    "data_range": "the values were given",
+    "images": "the table of ratings has none",
+    "tests": "a method against itself, a correlation of 1 or -1, or one reference alone",
+    "srocc_interval_by_reference": "one reference alone",
+    "within_references": "fewer than two images, or all of one value or opinion",
+    "by_artifact": "fewer than two images, or all of one value or opinion",
+}
+"""Why a number below these fields may be null."""
 N_CURVE = 49
 """Points of a fitted curve."""
 
@@ -65,6 +74,7 @@ def document(compared: Compared) -> Document:
         "failed_images": list(map(_missing, compared.failed)),
         "tests": {"jackknife": _tests(compared.tests), "f_test": _tests(compared.f_tests)},
         "images": [dict(zip(fields, image, strict=True)) for image in images],
+        "reason_if_null": dict(WHY_NULL),
     }
 
 

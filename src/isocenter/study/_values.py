@@ -64,7 +64,7 @@ class Values:
         writer.writerow(HEADER)
         for (image, method), entry in sorted(self.entries.items()):
             # All digits, so that what is read back is what was computed.
-            row = (repr(entry.value), f"{entry.seconds:.4g}", entry.made_from)
+            row = (repr(entry.value), repr(entry.seconds), entry.made_from)
             writer.writerow((image, method, *row))
         atomic.write_text(self.path, text.getvalue())
         self.changed = False

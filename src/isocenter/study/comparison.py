@@ -147,7 +147,7 @@ class _Found:
         self.brightest = max(self.brightest, scored.brightest)
         for name, (value, seconds) in scored.values.items():
             made_from = self._made_from(task.place, name)
-            self.table.add(task.name, name, Entry(value, seconds, made_from))
+            self.table.add(task.name, name, Entry(value, float(f"{seconds:.4g}"), made_from))
         for name, why in scored.refused.items():
             self.refused.setdefault(name, []).append((task.place, why))
 
