@@ -6,12 +6,15 @@ arXiv:1404.5997, and VGG-16, arXiv:1409.1556.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
 import torch.nn.functional
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from isocenter.errors import UsageError
 
 __all__ = ["DISTS", "LPIPS", "Config", "Trunk", "build"]
 
@@ -38,7 +41,13 @@ class Config:
 
 
 def build(config: Config) -> "LPIPS | DISTS":
-    """The network of ``config``, its weights still unset."""
+    """The network of ``config``, its weights still unset.
+
+    Raises:
+        UsageError: DISTS on another trunk than VGG-16.
+    """
+    if config.distance == "dists" and config.trunk != "vgg16":
+        raise UsageError(f"DISTS stands on vgg16 alone; got {config.trunk}")
     with torch.device("meta"):
         net = LPIPS(config.trunk) if config.distance == "lpips" else DISTS()
     return net.to_empty(device="cpu").requires_grad_(False).eval()
@@ -107,9 +116,9 @@ class DISTS(nn.Module):
 
 
 def _alexnet() -> Trunk:
-    first, *widths = CHANNELS["alexnet"]
-    stages = [nn.Sequential(nn.Conv2d(3, first, 11, stride=4, padding=2), nn.ReLU())]
-    for n_inputs, n_outputs, reach in zip((first, *widths), widths, (2, 1, 1, 1), strict=False):
+    widths = CHANNELS["alexnet"]
+    stages = [nn.Sequential(nn.Conv2d(3, widths[0], 11, stride=4, padding=2), nn.ReLU())]
+    for (n_inputs, n_outputs), reach in zip(pairwise(widths), (2, 1, 1, 1), strict=True):
         convolution = nn.Conv2d(n_inputs, n_outputs, 2 * reach + 1, padding=reach)
         stages.append(nn.Sequential(convolution, nn.ReLU()))
     return Trunk(stages, [_as_is, _overlap, _overlap, _as_is, _as_is])
@@ -162,9 +171,7 @@ def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Of means and of covariances over places, (n, c) each."""
     mean_x, mean_y = (each.mean((2, 3), keepdim=True) for each in (x, y))
     x, y = x - mean_x, y - mean_y
-    variance_x, variance_y, common = (
-        each.mean((2, 3)) for each in (x.square(), y.square(), x * y)
-    )
+    variance_x, variance_y, common = (each.mean((2, 3)) for each in (x.square(), y.square(), x * y))
     mean_x, mean_y = mean_x[..., 0, 0], mean_y[..., 0, 0]
     texture = (2 * mean_x * mean_y + SIMILARITY_FLOOR) / (
         mean_x.square() + mean_y.square() + SIMILARITY_FLOOR
