@@ -9,7 +9,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["LogGaborBank", "frequency_grid", "log_gabor", "log_gabor_bank", "phase_congruency"]
+__all__ = [
+    "LogGaborBank",
+    "fan",
+    "frequency_grid",
+    "log_gabor",
+    "log_gabor_bank",
+    "low_pass",
+    "phase_congruency",
+]
 
 N_SCALES = 4
 N_ORIENTATIONS = 4
@@ -71,23 +79,29 @@ def log_gabor_bank(
     with torch.inference_mode(False), torch.no_grad():
         down, across = frequency_grid(height, width, device)
         radius, angle = torch.hypot(down, across), torch.atan2(-down, across)
-        low_pass = 1 / (1 + (radius / CUTOFF) ** (2 * ORDER))
+        kept = low_pass(radius)
         width_of_band = math.log(SIGMA_ON_CENTRE)
         bands = torch.stack(
             [
-                low_pass * log_gabor(radius, 1 / (SHORTEST_WAVE * 2**scale), width_of_band)
+                kept * log_gabor(radius, 1 / (SHORTEST_WAVE * 2**scale), width_of_band)
                 for scale in range(N_SCALES)
             ]
         )
-        filters = torch.stack([_fan(angle, o) * bands for o in range(N_ORIENTATIONS)])
+        filters = torch.stack([fan(angle, o) * bands for o in range(N_ORIENTATIONS)])
         return LogGaborBank(filters.to(dtype), _noise_gain(filters).to(dtype))
 
 
-def _fan(angle: Tensor, orientation: int) -> Tensor:
-    """Gaussian of the angle to an orientation."""
+def low_pass(radius: Tensor) -> Tensor:
+    """Butterworth filter that empties the corners of the spectrum."""
+    return 1 / (1 + (radius / CUTOFF) ** (2 * ORDER))
+
+
+def fan(angle: Tensor, orientation: int, spread: float = SPREAD) -> Tensor:
+    """Gaussian of the angle to one of the four orientations, ``spread`` times narrower than
+    they are apart."""
     turned = angle - orientation * math.pi / N_ORIENTATIONS
     distance = torch.atan2(turned.sin(), turned.cos())
-    sigma = math.pi / N_ORIENTATIONS / SPREAD
+    sigma = math.pi / N_ORIENTATIONS / spread
     return torch.exp(-(distance**2) / (2 * sigma**2))
 
 
