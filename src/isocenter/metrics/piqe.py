@@ -42,8 +42,7 @@ def piqe(image: Tensor, *, data_range: float, mask: Tensor | None = None) -> Ten
     variance of the block's normalised pixels.  Nothing is learned.  Unlike in MATLAB the values
     are not rounded to 8 bits.
 
-    Made for compressed photographs: in MR slices smooth tissue counts as noise, and see the
-    card of ``brisque`` for how little the score then says.
+    Made for compressed photographs; nothing in it knows MR slices.
 
     Args:
         image: (N, 1, H, W), two sides of at least 16 pixels.
