@@ -258,7 +258,7 @@ def _bank(height: int, width: int, scale: int, device: torch.device) -> Tensor:
         rows = [_response(taps, height, device)[:, None] for taps in (smooth, slope)]
         columns = [_response(taps, width, device) for taps in (smooth, slope)]
         slopes = [torch.ones_like(radius), rows[1] * columns[0], rows[0] * columns[1]]
-        filters: Tensor = torch.stack(bands)[:, None, None] * torch.stack(slopes)[:, None] * fans
+        filters = torch.stack(bands)[:, None, None] * torch.stack(slopes)[:, None] * fans
         return filters.to(torch.complex64)
 
 
@@ -267,4 +267,5 @@ def _response(taps: Tensor, side: int, device: torch.device) -> Tensor:
     reach = len(taps) // 2
     at = (torch.arange(-reach, reach + 1) % side).to(device)
     line = torch.zeros(side, dtype=torch.float64, device=device)
-    return torch.fft.fft(line.index_add(0, at, taps.to(device)))
+    response: Tensor = torch.fft.fft(line.index_add(0, at, taps.to(device)))
+    return response
