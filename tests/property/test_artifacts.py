@@ -10,13 +10,14 @@ from hypothesis import given, settings
 
 import isocenter as iso
 from isocenter import registry
-from isocenter.artifacts import artifact, replay, versions
+from isocenter.artifacts import artifact, preset_names, replay, versions
 from isocenter.data.phantom import head_phantom
 from isocenter.data.random import child, generator
 from isocenter.data.volume import Volume
 
-PAIRS = [(preset, name) for preset in ("physical", "hsfnet-2025") for name, _ in versions(preset)]
-PAIRS = sorted(set(PAIRS))
+ADDED = ("coloured_noise", "edge_ghosting", "white_noise")
+PAIRS = [(preset, name) for preset in preset_names() for name, _ in versions(preset)]
+PAIRS = sorted({*PAIRS, *(("physical", name) for name in ADDED)})
 seeds = st.integers(0, 2**62)
 levels = st.integers(1, 4)
 shapes = st.tuples(*[st.integers(12, 18)] * 3)

@@ -43,7 +43,7 @@ def artifact(name: str, level: int, *, preset: str = "physical") -> Artifact:
     Args:
         name: One of ``isocenter list artifacts``.
         level: 0 (untouched), 1 (slight) to 4 (severe).
-        preset: ``"physical"`` or ``"hsfnet-2025"``; see
+        preset: ``"physical"``, ``"hsfnet-2025"`` or ``"rad-iqmri"``; see
             :data:`isocenter.artifacts.PRESETS`.
 
     Raises:

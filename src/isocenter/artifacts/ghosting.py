@@ -1,6 +1,9 @@
 """Ghosts: every n-th k-space line is weaker, or inverted.
 
-Periodic change of the signal (pulsation, breathing) repeats the head along one axis.
+Periodic change of the signal (pulsation, breathing) repeats the head along one axis.  In the
+preset ``rad-iqmri`` the repetition is added to the image: one displaced replica, the structured
+coloured artifact of Liu et al., IEEE Trans. Image Process., 2016, "The relative impact of
+ghosting and noise on the perceived quality of MR images".
 """
 
 from collections.abc import Mapping
@@ -11,6 +14,7 @@ from jaxtyping import Complex128
 from torch import Tensor
 
 from isocenter.artifacts._draw import choice, integer, uniform, usable_axes
+from isocenter.artifacts._energy import ENERGY, add, draw_shift, shifted
 from isocenter.artifacts._presets import check_level
 from isocenter.data.shapes import Image3
 from isocenter.data.volume import Volume
@@ -34,12 +38,14 @@ def draw(
 
     Preset ``physical``: every n-th line from a drawn first one, n = 2 to 8, along a drawn
     axis; 2 to 5 % of the lines around the centre stay. Preset ``hsfnet-2025``: as TorchIO's
-    ``RandomGhosting`` with the published ranges; only the central line stays.
+    ``RandomGhosting`` with the published ranges; only the central line stays. Preset
+    ``rad-iqmri``: the level's energy, a drawn axis, and a displacement of 15 to 40 % of the
+    object's length along it.
 
     Args:
         volume: Scan to be damaged.
         level: 0 to 4.
-        preset: ``"physical"`` or ``"hsfnet-2025"``.
+        preset: ``"physical"``, ``"hsfnet-2025"`` or ``"rad-iqmri"``.
         rng: Source of every draw.
 
     Raises:
@@ -51,6 +57,8 @@ def draw(
     base = {"preset": preset, "level": level}
     if level == 0:
         return base
+    if preset == "rad-iqmri":
+        return base | {"energy": ENERGY[level], **draw_shift(volume, rng)}
     axis = choice(rng, usable_axes(volume))
     n_lines = volume.shape[axis]
     if preset == "hsfnet-2025":
@@ -72,17 +80,20 @@ def draw(
 
 
 def apply(volume: Volume, params: Mapping[str, Any]) -> Image3:
-    """Weaken the drawn lines.
+    """Weaken the drawn lines, or add the displaced replica (``rad-iqmri``).
 
     Args:
         volume: The scan that ``params`` were drawn for.
-        params: What :func:`draw` returned.
+        params: What :func:`draw` returned; ``energy`` is a fraction of the object's
+            brightness squared, ``shift`` in voxels.
 
     Returns:
-        Image of the same shape: magnitude (``physical``) or real part (``hsfnet-2025``).
+        Image of the same shape: real part (``hsfnet-2025``), else magnitude.
     """
     if params["level"] == 0:
         return volume.data
+    if params["preset"] == "rad-iqmri":
+        return add(volume, shifted(volume.data, params), params)
     axis = int(params["axis"])
     operator = line_operator(_line_weights(volume.shape[axis], params))
     data = volume.data.contiguous()

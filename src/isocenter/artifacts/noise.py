@@ -7,16 +7,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float32
-from torch import Tensor
 
 from isocenter.artifacts._draw import integer, uniform, uniforms
+from isocenter.artifacts._normals import normals
 from isocenter.artifacts._presets import check_level
 from isocenter.data.shapes import Image3
 from isocenter.data.volume import Volume
-from isocenter.ops._threads import in_threads
 from isocenter.ops.regions import head_scale
 
 __all__ = ["apply", "draw"]
@@ -29,8 +26,6 @@ PEAK = (0.5, 2.0)
 """Rise of the g-factor in the middle of the map, over the border."""
 SPREAD = (0.3, 0.6)
 """Width of the rise over half the field of view."""
-CHUNK = 1 << 17
-"""Voxels per random stream: fixed, so that the number of threads changes nothing."""
 
 
 def draw(
@@ -82,7 +77,12 @@ def apply(volume: Volume, params: Mapping[str, Any]) -> Image3:
     """
     if params["level"] == 0:
         return volume.data
-    noise = _normals(volume.data.numel(), params, rician=params["preset"] == "physical")
+    noise = normals(
+        volume.data.numel(),
+        sigma=params["sigma"],
+        stream=int(params["stream"]),
+        n_channels=2 if params["preset"] == "physical" else 1,
+    )
     noise = [channel.reshape(volume.shape).to(volume.data.device) for channel in noise]
     if params.get("g_factor") is not None:
         shape = _g_factor(volume, params["g_factor"])
@@ -111,20 +111,3 @@ def _g_factor(volume: Volume, drawn: Mapping[str, Any]) -> Image3:
     rms = math.sqrt(1 + 2 * peak * mean + peak**2 * square)
     x, y, z = (bump.to(volume.data) for bump in bumps)
     return (1 + peak * x[:, None, None] * y[:, None] * z) / rms
-
-
-def _normals(n: int, params: Mapping[str, Any], *, rician: bool) -> list[Float32[Tensor, " n"]]:
-    """Normal numbers of deviation ``sigma``, one channel or two, fixed by ``stream`` alone."""
-    sigma, stream = np.float32(params["sigma"]), int(params["stream"])
-    channels = [np.empty(n, np.float32) for _ in range(2 if rician else 1)]
-
-    def work(start: int, stop: int) -> None:
-        for chunk in range(start, stop):
-            source = np.random.Generator(np.random.SFC64([stream, chunk]))
-            for channel in channels:
-                part = channel[chunk * CHUNK : (chunk + 1) * CHUNK]
-                source.standard_normal(dtype=np.float32, out=part)
-                part *= sigma
-
-    in_threads(work, -(-n // CHUNK))
-    return [torch.from_numpy(channel) for channel in channels]

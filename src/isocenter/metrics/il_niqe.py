@@ -24,7 +24,7 @@ from isocenter.metrics._natural_scene import (
     sharp_patches,
 )
 from isocenter.ops.natural_scene import contrast_normalised, fit_weibull, patches
-from isocenter.ops.phase import fan, frequency_grid, log_gabor, low_pass
+from isocenter.ops.phase import angular_fan, frequency_grid, log_gabor, low_pass
 from isocenter.ops.windows import gaussian, slide, slide_along
 
 __all__ = [
@@ -253,7 +253,9 @@ def _bank(height: int, width: int, scale: int, device: torch.device) -> Tensor:
             low_pass(radius) * log_gabor(radius, 1 / (shortest * WAVE_FACTOR**i), LOG_WIDTH)
             for i in range(N_WAVES)
         ]
-        fans = torch.stack([fan(angle, o, SPREAD) for o in range(N_ORIENTATIONS)])
+        fans = torch.stack(
+            [angular_fan(angle, o, N_ORIENTATIONS, SPREAD) for o in range(N_ORIENTATIONS)]
+        )
         smooth, slope = _derivative(scale)
         rows = [_response(taps, height, device)[:, None] for taps in (smooth, slope)]
         columns = [_response(taps, width, device) for taps in (smooth, slope)]

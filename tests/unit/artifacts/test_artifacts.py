@@ -31,7 +31,7 @@ def apply(name: str, volume: Volume, **params: object) -> torch.Tensor:
 
 def test_names() -> None:
     assert set(PRESETS["physical"]) <= set(registry.artifacts.names())
-    assert preset_names() == ("hsfnet-2025", "physical")
+    assert preset_names() == ("hsfnet-2025", "physical", "rad-iqmri")
     assert len(versions("physical")) == 24
     assert ("motion", 4) in versions("hsfnet-2025")
 
