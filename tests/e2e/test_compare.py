@@ -24,6 +24,7 @@ from tests.unit.study.rated import write_rated
 METHODS = "psnr,mse,ssim,gmsd,image_mean"
 
 
+@pytest.mark.timeout(300)
 def test_rated_images_in_and_groups_out(command: Command, tmp_path: Path) -> None:
     write_rated(tmp_path / "set", n_references=4)
     run = command("compare", "set/ratings.csv", "set/images", "--methods", METHODS, "--workers", 2)
@@ -39,21 +40,22 @@ def test_rated_images_in_and_groups_out(command: Command, tmp_path: Path) -> Non
     assert again.out == run.out
 
 
+@pytest.mark.timeout(300)
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     ratings, images = write_rated(tmp_path / "set", n_references=6, n_distorted=20)
     words = ["-m", "isocenter.cli", "compare", str(ratings), str(images), "--methods", "mad,ssim"]
     table = tmp_path / "comparison/values.tsv"
     process = subprocess.Popen([sys.executable, *words], cwd=tmp_path)
     start = time.monotonic()
-    while not table.exists() and process.poll() is None and time.monotonic() - start < 60:
+    while not table.exists() and process.poll() is None and time.monotonic() - start < 200:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     kept = table.read_text().splitlines()
+    assert len(kept) > 1
     run = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "on 120 images" in run.stdout
-    assert len(kept) > 1
     assert set(kept) <= set(table.read_text().splitlines())
 
 

@@ -159,7 +159,7 @@ def pairs_by_jackknife(
     with np.errstate(divide="ignore"):
         whole = np.arctanh(srocc_of_all(table, y))
         without = [np.arctanh(srocc_of_all(table[:, rows], y[rows])) for rows in kept]
-    known = np.isfinite([whole, *without]).all(axis=0) & (n > 1)
+    known = np.asarray(np.isfinite([whole, *without]).all(axis=0) & (n > 1))
 
     def test(i: int, j: int) -> Comparison:
         if not (known[i] and known[j]):
