@@ -45,7 +45,7 @@ from isocenter.training.recipes.assessor import AssessorRecipe
 
 RECIPE = AssessorRecipe()
 SEED = 11
-N_VERSIONS = 12
+N_VERSIONS = 8
 """Damaged versions of each brain, of the 24 of the preset ``physical``."""
 N_PLACES = 2
 """Slices of every version along every axis."""
@@ -205,12 +205,13 @@ def _rows_of(file: Path) -> list[Row]:
 def fit(options: argparse.Namespace) -> None:
     """Leave the three models, without a card, in ``OUT/fitted``."""
     folder = options.out / "fitted"
-    for name, module in (("niqe", niqe), ("il_niqe", il_niqe)):
-        if not (folder / f"{name}.safetensors").exists():
-            scans = _scans("train", options)
-            found = [image for source in scans for image in pristine_slices(source)]
-            print(f"{name}: {len(found)} undistorted slices", flush=True)
-            module.fit(found, data_range=1.0).save(folder / f"{name}.safetensors")
+    learners = {"niqe": niqe.fit, "il_niqe": il_niqe.fit}
+    missing = [name for name in learners if not (folder / f"{name}.safetensors").exists()]
+    scans = _scans("train", options) if missing else []
+    found = [image for source in scans for image in pristine_slices(source)]
+    for name in missing:
+        learners[name](found, data_range=1.0).save(folder / f"{name}.safetensors")
+        print(f"{name}: fitted to {len(found)} undistorted slices", flush=True)
     if not (folder / "brisque.safetensors").exists():
         fit_brisque(load_rows("train", options)).save(folder / "brisque.safetensors")
 

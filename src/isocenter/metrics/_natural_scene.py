@@ -70,11 +70,13 @@ def score_alone(
     if image.shape[1] != 1:
         raise UsageError(f"{name} judges grey images, one channel; got {image.shape[1]} channels")
     kind = torch.promote_types(image.dtype, torch.float32)
+    if len(image) == 0:
+        return image.new_zeros(0, dtype=kind)
     scores = [
         _score(formula, part.to(torch.float64) * (255 / data_range), minimum_side)
         for part in _parts(image.detach(), mask)
     ]
-    return torch.cat(scores).to(kind) if scores else image.new_zeros(0, dtype=kind)
+    return torch.cat(scores).to(kind)
 
 
 def _parts(image: Tensor, mask: Tensor | None) -> Iterator[Tensor]:

@@ -182,12 +182,12 @@ def test_gradients_of_a_ramp_are_known() -> None:
 
 
 def test_a_model_of_ones_own_finds_its_own_images_best(tmp_path: Path) -> None:
-    images = [texture(150, 170, seed=seed) for seed in range(40)]
-    path = niqe_module.fit(images[:30], data_range=255.0, patch=32, card={"name": "texture"}).save(
+    images = [texture(224, 224, seed=seed) for seed in range(14)]
+    path = niqe_module.fit(images[:10], data_range=255.0, patch=32, card={"name": "texture"}).save(
         tmp_path / "own.safetensors"
     )
     assert Checkpoint.load(path).card["name"] == "texture"
-    known = torch.cat(images[30:])
+    known = torch.cat(images[10:])
     noisy = (known + 25 * torch.randn(known.shape, generator=generator(1))).clamp(0, 255)
     soft = slide(known, gaussian(9, 1.2), edges="mirror")
     best, *others = (
@@ -197,10 +197,10 @@ def test_a_model_of_ones_own_finds_its_own_images_best(tmp_path: Path) -> None:
 
 
 def test_a_model_of_il_niqe_of_ones_own_finds_its_own_images_best(tmp_path: Path) -> None:
-    images = [texture(96, 128, seed=seed) for seed in range(64)]
-    model = il_niqe_module.fit(images[:60], data_range=255.0, patch=32, kept=0.3)
+    images = [texture(224, 224, seed=seed) for seed in range(16)]
+    model = il_niqe_module.fit(images[:14], data_range=255.0, patch=32, kept=0.3)
     path = model.save(tmp_path / "own.safetensors")
-    known = torch.cat(images[60:])
+    known = torch.cat(images[14:])
     noisy = (known + 25 * torch.randn(known.shape, generator=generator(1))).clamp(0, 255)
     soft = slide(known, gaussian(9, 1.2), edges="mirror")
     best, *others = (
@@ -236,7 +236,7 @@ def test_a_model_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
 
 
 def test_the_patch_of_the_model_decides_the_smallest_image(tmp_path: Path) -> None:
-    images = [texture(150, 170, seed=seed) for seed in range(10)]
+    images = [texture(224, 224, seed=seed) for seed in range(3)]
     path = niqe_module.fit(images, data_range=255.0, patch=32).save(tmp_path / "own.safetensors")
     assert bool(niqe(texture(32, 40), data_range=255.0, model=path).isfinite())
     with pytest.raises(UsageError, match="48 pixels"):
