@@ -90,7 +90,7 @@ REAL = {
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_order_that_simulated_observers_imply_is_found(data_root: Path, tmp_path: Path) -> None:
     scans = {name: iso.read(data_root / file) for name, file in REAL.items()}
     rated = make_standin(scans, tmp_path, rng=iso.generator(1), measure="gmsd")
