@@ -75,8 +75,8 @@ def compare(
     found = _Found(table, weights, policy)
     found.run(rated, places, ready, workers, on_image or _ignore)
     if not found.usable:
-        first = found.failed[0] if found.failed else Missing("", "no image is left")
-        raise InputError(f"no image could be used; {first.name}: {first.why}")
+        first = next((f"{one.name}: {one.why}" for one in found.failed), "each rates a reference")
+        raise InputError(f"no image could be used; {first}")
     columns, missing = found.columns(ready)
     missing += [Missing(n, "needs a file of weights, and none was given") for n in unarmed]
     kept = [place for place in places if place in found.usable]
@@ -203,8 +203,9 @@ def _check(
 
 def _names(rated: RatedSet) -> list[str]:
     """Every image's path below the folder that all of them are in."""
-    top = os.path.commonpath([row.image.parent for row in rated.rows]) if rated.rows else "."
-    return [row.image.relative_to(top).as_posix() for row in rated.rows]
+    places = [Path(os.path.abspath(row.image)) for row in rated.rows]
+    top = os.path.commonpath([place.parent for place in places]) if places else "."
+    return [place.relative_to(top).as_posix() for place in places]
 
 
 def _mark_of(row: RatedImage, policy: str | float) -> str:
