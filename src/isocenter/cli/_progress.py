@@ -14,8 +14,8 @@ __all__ = ["bar"]
 
 
 @contextlib.contextmanager
-def bar(n_scans: int) -> Iterator[Callable[[bool], None]]:
-    """Show a bar on stderr; yields the function that moves it on by one scan."""
+def bar(n_scans: int, unit: str = "scans") -> Iterator[Callable[[bool], None]]:
+    """Show a bar on stderr; yields the function that moves it on by one ``unit``."""
     progress = Progress(
         MofNCompleteColumn(),
         BarColumn(bar_width=24),
@@ -35,7 +35,7 @@ def bar(n_scans: int) -> Iterator[Callable[[bool], None]]:
             nonlocal n_done, n_failed
             n_done, n_failed = n_done + 1, n_failed + failed
             per_second = n_done / max(time.monotonic() - start, 1e-9)
-            rate = f"{per_second:.1f} scans/s"
+            rate = f"{per_second:.1f} {unit}/s"
             progress.update(task, advance=1, rate=rate, failed=n_failed)
 
         yield advance

@@ -36,6 +36,20 @@ ASSESS_EXAMPLES = """Examples:
   isocenter assess scan.nii.gz --fail-below 40 || echo "scan again"
 """
 
+COMPARE = """Compare quality measures with people's ratings of images.
+
+RATINGS is a table (CSV or TSV) with the columns image, reference and mos, and
+perhaps deviation, n_raters, artifact and energy. IMAGES is the folder with the
+images (PNG, BMP, TIFF, NIfTI). Every measure is run, and measures that cannot
+be told apart are put into one group. Into the folder of --out go
+comparison.html (for people), comparison.tsv, values.tsv and comparison.json
+(for programs). The same command goes on where it was interrupted.
+"""
+COMPARE_EXAMPLES = """Examples:
+  isocenter compare ratings.csv images/ --methods all
+  isocenter compare ratings.csv images/ --methods psnr,ssim,vif --workers 4
+"""
+
 DEMO = """Assess a sample scan and a copy of it with simulated motion.
 
 Needs no data of your own and no network.
@@ -73,6 +87,7 @@ DOCTOR_EXAMPLES = """Example:
 
 COMMANDS = {
     "assess": ("isocenter.cli.assess:assess", ASSESS, ASSESS_EXAMPLES),
+    "compare": ("isocenter.cli.compare:compare", COMPARE, COMPARE_EXAMPLES),
     "demo": ("isocenter.cli.demo:demo", DEMO, DEMO_EXAMPLES),
     "distort": ("isocenter.cli.distort:distort", DISTORT, DISTORT_EXAMPLES),
     "list": ("isocenter.cli.listing:listing", LIST, LIST_EXAMPLES),

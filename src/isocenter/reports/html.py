@@ -19,7 +19,7 @@ from isocenter.reports.series import Series
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["page"]
+__all__ = ["page", "render"]
 
 
 def page(reports: Sequence[QualityReport], series: Series | None = None) -> str:
@@ -29,22 +29,26 @@ def page(reports: Sequence[QualityReport], series: Series | None = None) -> str:
         reports: At least one.
         series: The volumes of a 4-D file, when the one report is of its median volume.
     """
-    style = _style()
-    made = _template().render(
+    return render(
+        "page.html.j2",
+        ("page.css",),
         reports=reports,
         series=series,
-        style=style,
-        style_hash=_csp_hash(style),
         title=_title(reports),
         data_uri=_data_uri,
         draw=_draw,
-        text=text,
     )
+
+
+def render(template: str, styles: Sequence[str], **names: object) -> str:
+    """A page from a file in ``template/``, which finds its style sheets joined as ``style``."""
+    style = "".join(map(_style, styles))
+    made = _template(template).render(style=style, style_hash=_csp_hash(style), text=text, **names)
     return text.valid(made.lstrip())
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -54,14 +58,14 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)
 
 
 @cache
-def _style() -> str:
+def _style(name: str) -> str:
     from importlib.resources import files
 
-    return files("isocenter.reports").joinpath("template/page.css").read_text(encoding="utf-8")
+    return files("isocenter.reports").joinpath("template", name).read_text(encoding="utf-8")
 
 
 def _csp_hash(style: str) -> str:

@@ -7,9 +7,11 @@ how does one measure do   :func:`measure_agreement`; intervals :func:`srocc_inte
                           within references :func:`per_group`
 which of two is better    :func:`steiger_test`, :func:`meng_test`, :func:`f_test`,
                           :func:`bootstrap_difference_by_person`
-which of many             :func:`pairs_by_meng_test`, :func:`pairs_by_f_test`,
-                          :func:`pairs_by_bootstrap`, :func:`krasula_analysis`, then
-                          :func:`compact_letters`: groups, not a league table
+which of many             :func:`pairs_by_jackknife`, or :func:`pairs_by_meng_test`,
+                          :func:`pairs_by_f_test`, :func:`pairs_by_bootstrap`; then
+                          :func:`compact_letters`: groups, not a league table;
+                          :func:`krasula_analysis` of pairs of images
+all of it at once         :func:`compare_values`
 accept or reject          :func:`auc`, :func:`auc_interval`, :func:`compare_auc`,
                           :func:`recall_at_specificity`, :func:`balanced_accuracy`
 raters                    :func:`kappa`
@@ -41,6 +43,15 @@ from isocenter.statistics.classification import (
     macro_f1,
     recall_at_specificity,
 )
+from isocenter.statistics.compared import (
+    Column,
+    Compared,
+    Measured,
+    Missing,
+    PairFigures,
+    Rated,
+    compare_values,
+)
 from isocenter.statistics.comparison import Comparison, Pairwise, all_pairs, benjamini_hochberg
 from isocenter.statistics.correlation import (
     krocc,
@@ -60,6 +71,7 @@ from isocenter.statistics.significance import (
     meng_test,
     pairs_by_bootstrap,
     pairs_by_f_test,
+    pairs_by_jackknife,
     pairs_by_meng_test,
     steiger_test,
 )
@@ -68,14 +80,20 @@ from isocenter.statistics.splits import Split, drawn_splits, leave_groups_out
 __all__ = [
     "Agreement",
     "AucInterval",
+    "Column",
+    "Compared",
     "Comparison",
     "Difference",
     "Fit",
     "LetterDisplay",
+    "Measured",
+    "Missing",
     "OutlierRatio",
     "PairAnalysis",
+    "PairFigures",
     "Pairwise",
     "PerGroup",
+    "Rated",
     "Split",
     "all_pairs",
     "auc",
@@ -87,6 +105,7 @@ __all__ = [
     "bootstrap_difference_by_person",
     "compact_letters",
     "compare_auc",
+    "compare_values",
     "drawn_splits",
     "equals_of_best",
     "f_test",
@@ -105,6 +124,7 @@ __all__ = [
     "outlier_ratio",
     "pairs_by_bootstrap",
     "pairs_by_f_test",
+    "pairs_by_jackknife",
     "pairs_by_meng_test",
     "per_group",
     "plcc",

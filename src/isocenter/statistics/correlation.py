@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.stats
 
 from isocenter.errors import UsageError
-from isocenter.statistics._inputs import Array, between_0_and_1, columns, finite
+from isocenter.statistics._inputs import Array, Matrix, between_0_and_1, columns, finite
 
 __all__ = [
     "krocc",
@@ -20,6 +20,7 @@ __all__ = [
     "plcc_interval",
     "srocc",
     "srocc_interval",
+    "srocc_of_all",
 ]
 
 
@@ -39,6 +40,15 @@ def srocc(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """
     x, y = columns(x, y)
     return float("nan") if _without_order(x, y) else float(scipy.stats.spearmanr(x, y).statistic)
+
+
+def srocc_of_all(table: Matrix, opinions: Array) -> Array:
+    """:func:`srocc` of every row of a table (methods, images); NaN where one is constant."""
+    ranks = scipy.stats.rankdata(np.vstack([table, opinions]), axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    length = np.sqrt(np.sum(ranks**2, axis=1))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(ranks[:-1] @ ranks[-1] / (length[:-1] * length[-1]))
 
 
 def krocc(x: npt.ArrayLike, y: npt.ArrayLike) -> float:

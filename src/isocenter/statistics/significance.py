@@ -10,16 +10,17 @@ import numpy.typing as npt
 import scipy.stats
 
 from isocenter.errors import UsageError
-from isocenter.statistics._inputs import Array, Matrix, columns, finite, named_rows, score_table
+from isocenter.statistics._inputs import columns, finite, named_rows, score_table
 from isocenter.statistics.bootstrap import draws_by_person, two_sided
-from isocenter.statistics.comparison import Comparison, Pairwise, all_pairs
-from isocenter.statistics.correlation import srocc
+from isocenter.statistics.comparison import Comparison, Pairwise, all_pairs, z_test
+from isocenter.statistics.correlation import srocc, srocc_of_all
 
 __all__ = [
     "f_test",
     "meng_test",
     "pairs_by_bootstrap",
     "pairs_by_f_test",
+    "pairs_by_jackknife",
     "pairs_by_meng_test",
     "steiger_test",
 ]
@@ -30,8 +31,10 @@ def f_test(first: npt.ArrayLike, second: npt.ArrayLike) -> Comparison:
 
     The statistic is the variance of ``first`` over that of ``second``, so below 1 the first
     measure is nearer to the opinions.  The test assumes Gaussian residuals that are
-    independent between measures.  Residuals on the same images are not: errors of the
-    opinions are common to both, which makes the test cautious.
+    independent between measures and between images.  Neither holds: errors of the opinions
+    are common to both measures, which makes p too large, and images of one reference share an
+    offset, which makes it too small.  Of two equally good measures on 8 references of 14
+    images, with such offsets, it calls about 8 in 100 different at p < 0.05.
 
     Source: VQEG phase II, 2003; Sheikh et al., IEEE TIP 15(11), 2006,
     doi:10.1109/TIP.2006.881959.
@@ -122,6 +125,51 @@ def pairs_by_meng_test(
     )
 
 
+def pairs_by_jackknife(
+    names: Sequence[str],
+    scores: npt.ArrayLike,
+    opinions: npt.ArrayLike,
+    references: Sequence[str],
+) -> Pairwise:
+    """Differences of SROCC as they vary when one reference after the other is left out.
+
+    The statistic is Student's t of the difference of Fisher's z, row less column, with as many
+    degrees of freedom as references less one.  It takes references as independent, not images:
+    of two equally good measures, with or without offsets between references, it calls 3 to 5 in
+    100 different at p < 0.05 on 4 to 12 references.  The price is power where references are
+    few.  Where a correlation is 1 or -1, or there is one reference alone, p is NaN.
+
+    Args:
+        names: The methods.
+        scores: Table (methods, images), higher being better.
+        opinions: Mean opinion of every image.
+        references: Reference of every image.
+
+    Source: Efron & Stein, Ann. Statist. 9, 1981, doi:10.1214/aos/1176345462.
+
+    Raises:
+        UsageError: Shapes do not match.
+        InputError: A score is missing.
+    """
+    (y,) = columns(opinions)
+    table = named_rows(names, score_table(scores, y.size))
+    owner = _owners(references, y.size)
+    n = int(owner.max()) + 1
+    kept = [owner != one for one in range(n if n > 1 else 0)]
+    with np.errstate(divide="ignore"):
+        whole = np.arctanh(srocc_of_all(table, y))
+        without = [np.arctanh(srocc_of_all(table[:, rows], y[rows])) for rows in kept]
+    known = np.asarray(np.isfinite([whole, *without]).all(axis=0) & (n > 1))
+
+    def test(i: int, j: int) -> Comparison:
+        if not (known[i] and known[j]):
+            return Comparison(math.nan, math.nan)
+        gaps = [float(one[i] - one[j]) for one in without]
+        return z_test(float(whole[i] - whole[j]), (n - 1) * float(np.var(gaps)), freedom=n - 1)
+
+    return all_pairs(names, test)
+
+
 def pairs_by_bootstrap(
     names: Sequence[str],
     scores: npt.ArrayLike,
@@ -152,28 +200,25 @@ def pairs_by_bootstrap(
     """
     (y,) = columns(opinions)
     table = named_rows(names, score_table(scores, y.size))
-    if len(references) != y.size:
-        raise UsageError(f"{len(references)} references for {y.size} images; name one an image")
+    _owners(references, y.size)
     drawn = np.array(
         [
-            _srocc_of_all(table[:, rows], y[rows])
+            srocc_of_all(table[:, rows], y[rows])
             for rows in draws_by_person(references, rng=rng, n_draws=n_draws)
         ]
     )
-    whole = _srocc_of_all(table, y)
+    whole = srocc_of_all(table, y)
     return all_pairs(
         names,
         lambda i, j: Comparison(float(whole[i] - whole[j]), two_sided(drawn[:, i] - drawn[:, j])),
     )
 
 
-def _srocc_of_all(table: Matrix, opinions: Array) -> Array:
-    """Spearman's correlation of every row with the opinions; NaN where one is constant."""
-    ranks = scipy.stats.rankdata(np.vstack([table, opinions]), axis=1)
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    length = np.sqrt(np.sum(ranks**2, axis=1))
-    with np.errstate(invalid="ignore"):
-        return np.asarray(ranks[:-1] @ ranks[-1] / (length[:-1] * length[-1]))
+def _owners(references: Sequence[str], n_images: int) -> npt.NDArray[np.intp]:
+    """Number of every image's reference."""
+    if len(references) != n_images:
+        raise UsageError(f"{len(references)} references for {n_images} images; name one an image")
+    return np.unique(np.asarray(references), return_inverse=True)[1]
 
 
 def _equal_measures(first: float, second: float, between: float, n: int) -> bool:

@@ -16,6 +16,7 @@ from isocenter.statistics import (
     meng_test,
     pairs_by_bootstrap,
     pairs_by_f_test,
+    pairs_by_jackknife,
     pairs_by_meng_test,
     srocc,
     steiger_test,
@@ -119,6 +120,7 @@ def test_tables_of_all_pairs_find_the_outstanding_measure() -> None:
     names = ["good", "fair", "other"]
     tables = [
         pairs_by_meng_test(names, scores, y),
+        pairs_by_jackknife(names, scores, y, REFERENCES),
         pairs_by_bootstrap(names, scores, y, REFERENCES, rng=rng, n_draws=300),
         pairs_by_f_test(names, scores - y),
     ]
@@ -128,7 +130,8 @@ def test_tables_of_all_pairs_find_the_outstanding_measure() -> None:
         values = [srocc(row, y) for row in scores]
         assert compact_letters(names, values, table.differs()).letters["good"] == ("a",)
     assert tables[0].statistic[0, 1] > 0
-    assert tables[2].statistic[0, 1] < 1
+    assert tables[1].statistic[0, 1] > 0
+    assert tables[3].statistic[0, 1] < 1
 
 
 def test_bootstrap_draws_references_together_for_all_methods() -> None:
@@ -163,3 +166,63 @@ def test_shapes_are_checked() -> None:
         pairs_by_bootstrap("ab", scores, y, ["x", "y"], rng=rng)
     with pytest.raises(InputError, match="missing"):
         pairs_by_meng_test("ab", np.where(scores > 2, np.nan, scores), y)
+
+
+def test_the_jackknife_by_hand() -> None:
+    """Against pseudo-values, one reference after the other."""
+    rng = np.random.default_rng(6)
+    scores, y = measures(rng, [0.4, 0.6])
+    owner = np.array(REFERENCES)
+
+    def gap(kept: np.ndarray) -> float:
+        first, second = (math.atanh(srocc(row[kept], y[kept])) for row in scores)
+        return first - second
+
+    whole = gap(owner != "")
+    pseudo = np.array([8 * whole - 7 * gap(owner != one) for one in np.unique(owner)])
+    t = whole / (pseudo.std(ddof=1) / math.sqrt(8))
+    found = pairs_by_jackknife("ab", scores, y, REFERENCES)
+    assert found.statistic[0, 1] == pytest.approx(t)
+    assert found.statistic[1, 0] == pytest.approx(-t)
+    assert found.p[0, 1] == pytest.approx(2 * scipy.stats.t.sf(abs(t), 7))
+
+
+def false_positives(noise: float, offset: float, n_references: int) -> float:
+    """Share of studies in which two equally good measures differ at p < 0.05."""
+    rng = np.random.default_rng(7)
+    owner = np.repeat(np.arange(n_references), 14)
+    hits = []
+    for _ in range(250):
+        y = rng.normal(size=owner.size)
+        scores = y + noise * rng.normal(size=(2, owner.size))
+        scores += offset * rng.normal(size=(2, n_references))[:, owner]
+        hits.append(pairs_by_jackknife("ab", scores, y, list(map(str, owner))).p[0, 1] < 0.05)
+    return float(np.mean(hits))
+
+
+@pytest.mark.parametrize(
+    ("noise", "offset", "n_references"),
+    [(0.6, 0.0, 8), (0.6, 0.3, 8), (1.5, 0.3, 4)],
+)
+def test_the_jackknife_keeps_its_level(noise: float, offset: float, n_references: int) -> None:
+    assert 0.01 <= false_positives(noise, offset, n_references) <= 0.07
+
+
+def test_the_jackknife_finds_a_real_difference_of_eight_references() -> None:
+    rng = np.random.default_rng(8)
+    found = [pairs_by_jackknife("ab", *measures(rng, [0.3, 0.9]), REFERENCES) for _ in range(40)]
+    assert np.mean([one.p[0, 1] < 0.05 for one in found]) > 0.9
+
+
+def test_the_jackknife_where_it_is_not_defined_shows_no_difference() -> None:
+    y = np.arange(12.0)
+    table = np.stack([y, y[::-1], np.roll(y, 3)])
+    halves = ["one"] * 6 + ["other"] * 6
+    assert np.isnan(pairs_by_jackknife("abc", table, y, halves).p[0, 1:]).all()
+    alone = pairs_by_jackknife("bc", table[1:] + y % 5, y, ["one"] * 12)
+    assert np.isnan(alone.p[0, 1])
+    assert not alone.differs().any()
+    equal = pairs_by_jackknife("ab", np.stack([y % 5, 2 * (y % 5)]), y, ["1", "2", "3"] * 4)
+    assert equal.p[0, 1] == 1
+    with pytest.raises(UsageError, match="2 references for 12 images"):
+        pairs_by_jackknife("ab", table[:2], y, ["one", "other"])
