@@ -55,7 +55,7 @@ SIDES = {
     "validation": (("physical",), 2, 1),
     "test": (("physical", "hsfnet-2025"), 1, 1),
 }
-N_LIGHTINGS = 5
+N_LIGHTINGS = 8
 """Variants of each training scan from which the trees learn how heads are lit."""
 N_FOREIGN = 120
 """Painted objects that teach what is no head."""
@@ -230,7 +230,7 @@ def _card(
         "data": sorted({source.origin for source in found}),
         "foreign": f"{N_FOREIGN} painted objects that are no heads, for the domain check",
         "damage": "simulated: presets physical and hsfnet-2025, singly and in pairs",
-        "shading": "200 randomised trees on all training scans, five variants of each",
+        "shading": "200 randomised trees on all training scans, eight variants of each",
         "quality": "SSIM against the undamaged scan inside the head, mean over slices",
         "split": {side: list(people) for side, people in split.items()},
         "seed": recipe.seed,
