@@ -14,7 +14,7 @@ from types import ModuleType
 
 from isocenter.errors import UnknownName
 
-__all__ = ["Registry", "artifacts", "metrics", "models", "readers"]
+__all__ = ["Registry", "artifacts", "measures", "metrics", "models", "readers"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def _module_names(folder: str) -> tuple[str, ...]:
 
 
 artifacts = Registry("artifact", "artifacts")
+measures = Registry("measure", "measures")
 metrics = Registry("metric", "metrics")
 models = Registry("model", "assessors")
 readers = Registry("reader", "data.io")

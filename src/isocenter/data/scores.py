@@ -35,7 +35,8 @@ class Score:
     name: str
     value: float | None
     unit: str | None
-    better: Literal["higher", "lower"]
+    better: Literal["higher", "lower"] | None
+    """``None`` for what has a normal range, or describes and does not judge."""
     low: float
     """Smallest possible value; ``-inf`` where there is none."""
     high: float

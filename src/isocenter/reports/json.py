@@ -141,6 +141,7 @@ def _metric(score: Score) -> Document:
             "interval": _interval(score),
         },
         value=missing,
+        better="describes and does not judge",
         low="unbounded",
         high="unbounded",
         interval=score.why_missing or "not estimated for this measure",
