@@ -17,6 +17,7 @@ from torch import Tensor
 from isocenter.data.random import generator
 from isocenter.metrics import uqi as uqi_module
 from isocenter.metrics.gmsd import gmsd
+from isocenter.metrics.iw_psnr import iw_psnr
 from isocenter.metrics.iw_ssim import iw_ssim
 from isocenter.metrics.ms_gmsd import ms_gmsd
 from isocenter.metrics.ms_ssim import ms_ssim
@@ -175,6 +176,20 @@ def test_iw_ssim_is_that_of_piq(piq: ModuleType) -> None:
     image, clean = pair(HALVING)
     theirs = piq.information_weighted_ssim(image, clean, data_range=RANGE, reduction="none")
     assert close(iw_ssim(image, clean, data_range=RANGE), theirs, 1e-8)
+
+
+def test_iw_psnr_is_squared_errors_under_the_weights_of_piq(
+    piq: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def squared_errors(x: Tensor, y: Tensor, **_: object) -> tuple[Tensor, Tensor]:
+        error = (x - y)[..., 5:-5, 5:-5] ** 2
+        return error, error
+
+    monkeypatch.setattr("piq.iw_ssim._ssim_per_channel", squared_errors)
+    image, clean = pair(HALVING)
+    power = piq.information_weighted_ssim(image, clean, data_range=RANGE, reduction="none")
+    theirs = 10 * torch.log10(255**2 / power)
+    assert close(iw_psnr(image, clean, data_range=RANGE), theirs, 1e-8)
 
 
 def test_iw_ssim_of_odd_sides_is_near_that_of_piq(piq: ModuleType) -> None:

@@ -12,6 +12,28 @@ not defined is NaN; a mask that has no meaning is refused.  The file also says, 
 ``SPATIAL``           allowed numbers of spatial axes
 ``DIFFERENTIABLE``    whether gradients with respect to the image are finite and lead to better ones
 ``LOCAL``             False where pixels outside the mask reach the values inside; else left out
+``HIDES_LITTLE``      True where damage that the eye does not see leaves the value at its best;
+                      else left out
+``NEEDS_WEIGHTS``     True where a file of weights must be given; else left out
 ``SOURCE``            DOI or address of what defines it
 ``VALIDATED``         what its numbers were compared with
+
+A metric whose ``SPATIAL`` holds no 3 refuses volumes; :func:`by_slices` takes them apart for it.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isocenter.metrics._slices import SliceScores as SliceScores
+    from isocenter.metrics._slices import by_slices as by_slices
+
+__all__ = ["SliceScores", "by_slices"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'isocenter.metrics' has no attribute {name!r}")
+    return getattr(importlib.import_module("isocenter.metrics._slices"), name)

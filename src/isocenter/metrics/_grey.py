@@ -12,6 +12,7 @@ from isocenter.metrics._pairs import check
 
 __all__ = [
     "average_down",
+    "decibels",
     "feature_similarity",
     "pooled",
     "score_grey",
@@ -129,6 +130,14 @@ def pooled(quality: Tensor, weight: Tensor, mask: Tensor | None) -> Tensor:
     if mask is not None:
         weight = weight * mask
     return (quality * weight).flatten(1).sum(1) / weight.flatten(1).sum(1)
+
+
+def decibels(signal: Tensor, noise: Tensor) -> Tensor:
+    """Ratio of two powers in dB; infinite without noise, minus infinite without signal alone."""
+    heard = noise > 0
+    return torch.where(
+        heard, 10 * torch.log10(signal / torch.where(heard, noise, 1)), float("inf")
+    )
 
 
 def average_down(images: Tensor, side: int = 256) -> Tensor:

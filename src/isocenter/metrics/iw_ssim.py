@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from isocenter.metrics._pairs import check, ratio, refuse_mask
+from isocenter.metrics._information import MINIMUM_SIDE, WEIGHTS, score_pyramids, weighted_mean
 from isocenter.metrics.ssim import components
-from isocenter.ops.windows import box, multiply_along, slide
 
 __all__ = [
     "BETTER",
@@ -20,18 +19,9 @@ __all__ = [
 ]
 
 BETTER, RANGE, UNIT = "higher", (0.0, 1.0), None
-MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 161, (2,), True
+SPATIAL, DIFFERENTIABLE = (2,), True
 SOURCE = "doi:10.1109/TIP.2010.2092435"
 VALIDATED = "piq on sides that halve four times, to 1e-8."
-
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Exponents of the scales, finest first; over their sum, 1.0001."""
-BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)
-NOISE = 0.4
-"""Variance of the eye's own noise, for images from 0 to 255."""
-BLOCK = 3
-MARGIN = 4
-"""The similarity's window of 11 ends this much further inside than the block of 3."""
 
 
 def iw_ssim(
@@ -56,107 +46,17 @@ def iw_ssim(
     Raises:
         UsageError: Shapes differ, three spatial axes, an axis is too short, or there is a mask.
     """
-    check(
-        "IW-SSIM",
-        image,
-        reference,
-        minimum_side=MINIMUM_SIDE,
-        spatial=SPATIAL,
-        data_range=data_range,
+    return score_pyramids(
+        "IW-SSIM", _iw_ssim, image, reference, data_range=data_range, mask=mask
     )
-    refuse_mask("IW-SSIM", mask)
-    own, true = (_pyramid(255 / data_range * each.double()) for each in (image, reference))
-    value = torch.ones(image.shape[:2], dtype=torch.float64, device=image.device)
+
+
+def _iw_ssim(own: list[Tensor], true: list[Tensor], weights: list[Tensor | None]) -> Tensor:
+    value = own[0].new_ones(own[0].shape[:2])
     for scale, exponent in enumerate(WEIGHTS):
         luminance, structure = components(own[scale], true[scale], data_range=255, edges="valid")
         if scale == len(WEIGHTS) - 1:
-            similarity = (luminance * structure).mean((2, 3))
-        else:
-            parent = true[scale + 1] if scale < len(WEIGHTS) - 2 else None
-            weight = _information(own[scale], true[scale], parent)
-            plain, total = structure.mean((2, 3)), weight.sum((2, 3))
-            weighted = ratio((structure * weight).sum((2, 3)), total, otherwise=0)
-            similarity = torch.where(total > 0, weighted, plain)
+            structure = luminance * structure
+        similarity = weighted_mean(structure, weights[scale])
         value = value * similarity.abs() ** (exponent / sum(WEIGHTS))
-    return value.mean(1).to(image.dtype)
-
-
-def _pyramid(image: Tensor) -> list[Tensor]:
-    """Four Laplacian bands and what is left, finest first."""
-    taps = torch.tensor(BINOMIAL, dtype=torch.float64) / 16 * 2**0.5
-    bands = []
-    for _ in range(len(WEIGHTS) - 1):
-        low = slide(image, taps, edges="mirror", step=2)
-        spread = torch.zeros_like(image)
-        spread[..., ::2, ::2] = low
-        bands.append(image - slide(spread, taps, edges="mirror"))
-        image = low
-    return [*bands, image]
-
-
-def _information(image: Tensor, reference: Tensor, parent: Tensor | None) -> Tensor:
-    """Information at every place where the similarity's window fits: (N, C, x, y), bits.
-
-    Args:
-        image: One band, (N, C, x, y).
-        reference: The same band.
-        parent: The reference's next coarser band, which tells of this one.
-    """
-    gain, spoiled = _channel(image, reference)
-    blocks = _neighbourhoods(reference, parent)
-    energy, spectrum = _mixture(blocks)
-    energy = energy.reshape(gain.shape)[..., None]
-    gain, spoiled = gain[..., None], spoiled[..., None]
-    heard = (spoiled + (1 + gain**2) * NOISE) * energy * spectrum[:, :, None, None]
-    weight = torch.log2(1 + (heard + NOISE * spoiled) / NOISE**2).sum(-1)
-    weight = torch.where(weight < torch.finfo(weight.dtype).eps, 0, weight)
-    return weight[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
-
-
-def _channel(image: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """Gain and variance of the additive part that turn each block of the reference into ours."""
-    least = torch.finfo(image.dtype).eps
-    moments = torch.cat([image, reference, image**2, reference**2, image * reference], dim=1)
-    x, y, xx, yy, xy = slide(moments, box(BLOCK)).chunk(5, dim=1)
-    own, true, common = (xx - x * x).relu(), (yy - y * y).relu(), xy - x * y
-    flat = (true < least) | (own < least)
-    gain = torch.where(flat, 0, common / (true + least))
-    spoiled = torch.where(flat, own, own - gain * common)
-    return gain, torch.where(own < least, 0, spoiled)
-
-
-def _neighbourhoods(reference: Tensor, parent: Tensor | None) -> Tensor:
-    """What stands around every place, and above it: (N, C, places, 9 or 10)."""
-    around = reference.unfold(2, BLOCK, 1).unfold(3, BLOCK, 1)
-    vectors = around.flatten(4).flatten(2, 3)
-    if parent is None:
-        return vectors
-    above = parent
-    for axis in (2, 3):
-        above = multiply_along(above, _doubling(parent.shape[axis]), axis)
-    above = above[..., 1 : reference.shape[2] - 1, 1 : reference.shape[3] - 1]
-    return torch.cat([vectors, above.flatten(2)[..., None]], dim=-1)
-
-
-def _doubling(side: int) -> Tensor:
-    """Matrix (side, 2 * side): every second of four-fold linear interpolation, ends extended."""
-    fine = torch.nn.functional.interpolate(
-        torch.eye(side, dtype=torch.float64)[None], size=4 * side - 3, mode="linear"
-    )[0]
-    first, last = 2 * fine[:, :1] - fine[:, 1:2], 2 * fine[:, -1:] - fine[:, -2:-1]
-    return torch.cat([first, fine, last], dim=1)[:, ::2]
-
-
-def _mixture(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Gaussian scale mixture: local energy (N, C, places) and eigenvalues (N, C, length)."""
-    covariance = vectors.mT @ vectors / vectors.shape[2]
-    values, axes = torch.linalg.eigh(covariance)
-    positive = values.relu()
-    spectrum = positive * ratio(
-        values.sum(-1, keepdim=True), positive.sum(-1, keepdim=True), otherwise=0
-    )
-    seen = spectrum > torch.finfo(values.dtype).eps * spectrum.amax(-1, keepdim=True)
-    whitened = (vectors @ axes) ** 2 * torch.where(seen, 1 / torch.where(seen, spectrum, 1), 0)[
-        :, :, None
-    ]
-    return whitened.mean(-1), spectrum
+    return value.mean(1)

@@ -9,7 +9,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["LogGaborBank", "frequency_grid", "log_gabor", "log_gabor_bank", "phase_congruency"]
+__all__ = [
+    "LogGaborBank",
+    "angular_fan",
+    "frequency_grid",
+    "log_gabor",
+    "log_gabor_bank",
+    "magnitude",
+    "phase_congruency",
+]
 
 N_SCALES = 4
 N_ORIENTATIONS = 4
@@ -79,15 +87,24 @@ def log_gabor_bank(
                 for scale in range(N_SCALES)
             ]
         )
-        filters = torch.stack([_fan(angle, o) * bands for o in range(N_ORIENTATIONS)])
+        filters = torch.stack(
+            [angular_fan(angle, o, N_ORIENTATIONS, SPREAD) * bands for o in range(N_ORIENTATIONS)]
+        )
         return LogGaborBank(filters.to(dtype), _noise_gain(filters).to(dtype))
 
 
-def _fan(angle: Tensor, orientation: int) -> Tensor:
-    """Gaussian of the angle to an orientation."""
-    turned = angle - orientation * math.pi / N_ORIENTATIONS
+def angular_fan(angle: Tensor, orientation: int, n_orientations: int, spread: float) -> Tensor:
+    """Gaussian of the angle to one of several orientations, on one half of the plane.
+
+    Args:
+        angle: Radians, any shape.
+        orientation: Which, from 0.
+        n_orientations: Of half a turn.
+        spread: Angle between orientations over the width of the Gaussian.
+    """
+    turned = angle - orientation * math.pi / n_orientations
     distance = torch.atan2(turned.sin(), turned.cos())
-    sigma = math.pi / N_ORIENTATIONS / SPREAD
+    sigma = math.pi / n_orientations / spread
     return torch.exp(-(distance**2) / (2 * sigma**2))
 
 
@@ -125,8 +142,8 @@ def phase_congruency(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
     energy, amplitude = torch.zeros_like(images), torch.zeros_like(images)
     for filters, noise_gain in zip(bank.filters, bank.noise_gain, strict=True):
         waves = torch.fft.ifft2(spectrum * filters)
-        sizes, total = _size(waves), waves.sum(1)
-        length = _size(total) + rounding
+        sizes, total = magnitude(waves), waves.sum(1)
+        length = magnitude(total) + rounding
         # Along the mean phase the waves add up to the length; across it they disagree.
         across = (waves * (total.conj() * (1 / length))[:, None]).imag.abs().sum(1)
         noise = noise_gain * _median(sizes[:, 0].flatten(1))[:, None, None]
@@ -135,7 +152,7 @@ def phase_congruency(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
     return (energy + rounding) / (amplitude + rounding)
 
 
-def _size(waves: Tensor) -> Tensor:
+def magnitude(waves: Tensor) -> Tensor:
     """Absolute values: three times the speed of the library's, which guards against overflow."""
     power = torch.addcmul(waves.real.new_tensor(TINY), waves.real, waves.real)
     return torch.addcmul(power, waves.imag, waves.imag).sqrt()
