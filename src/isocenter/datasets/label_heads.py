@@ -6,15 +6,19 @@ T1-, T2- or FLAIR-weighted scan has.  Labels are FreeSurfer's, and from 500 on t
 outside the brain.
 """
 
+import math
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from isocenter.data.random import generator
+from isocenter.data.shapes import Image3, Mask3
 from isocenter.data.step import Step
 from isocenter.data.volume import Volume
 from isocenter.ops.filters import gaussian_blur
 
-__all__ = ["paint_head"]
+__all__ = ["KnownHead", "paint_head", "paint_known_head"]
 
 WHITE = (2, 41, 7, 46, 16, 28, 60, 85)
 GREY = (3, 42, 8, 47, 10, 49, 11, 50, 12, 51, 13, 52, 17, 53, 18, 54, 26, 58, 136, 137, 163, 164)
@@ -25,6 +29,34 @@ BRIGHTNESS = {
     "FLAIR": {"white": 0.5, "grey": 0.65, "fluid": 0.12},
 }
 """Typical tissue brightness relative to the head's 99th percentile."""
+LESION, VESSEL = (25, 57), (30, 62)
+OUTSIDE_BRAIN = 500
+"""Labels from here on lie outside the brain."""
+SKIN_BRIGHTNESS, BONE_BRIGHTNESS = 0.75, 0.15
+BONE = (502, 514, 515)
+TOWARDS_WHITE = {
+    10: 0.4, 49: 0.4, 11: 0.1, 50: 0.1, 12: 0.25, 51: 0.25, 13: 0.65, 52: 0.65, 26: 0.15, 58: 0.15,
+}  # fmt: skip
+"""Thalamus, caudate, putamen, pallidum, accumbens: how far iron and myelin take their brightness
+from the cortex's to white matter's."""
+EDGE = 0.5
+"""Standard deviation of the blur that makes partial volume, voxels."""
+
+
+class KnownHead(NamedTuple):
+    """A painted head and what is in it."""
+
+    image: Volume
+    brain: Mask3
+    """All labels of the brain, with the fluid in it and around it."""
+    csf: Image3
+    """Fraction of the voxel that is fluid; the three sum to 1 deep in the brain."""
+    gm: Image3
+    """Cortex, deep grey matter, hippocampus, amygdala, cerebellar cortex."""
+    wm: Image3
+    """Cerebral and cerebellar white matter, brain stem, ventral diencephalon, lesions."""
+    field: Image3
+    """Shading, geometric mean 1 in the brain."""
 
 
 def paint_head(labels: Volume, *, rng: torch.Generator) -> Volume:
@@ -52,6 +84,90 @@ def paint_head(labels: Volume, *, rng: torch.Generator) -> Volume:
     painted = 1000 * torch.hypot(real, imaginary)
     step = Step("paint_head", {"contrast": contrast}, rng.initial_seed())
     return Volume(painted, labels.affine, contrast, (*labels.history, step))
+
+
+def paint_known_head(
+    labels: Volume,
+    *,
+    contrast: str = "T1w",
+    noise: float = 0.05,
+    shading: float = 0.2,
+    deep_grey: float = 0.0,
+    rng: torch.Generator,
+) -> KnownHead:
+    """A head whose tissues, shading and noise are known.
+
+    Args:
+        labels: Whole-number labels; 0 is air.
+        contrast: A key of ``BRIGHTNESS``.
+        noise: Standard deviation of the complex noise over the brightest tissue's brightness.
+        shading: The field goes from ``1 - shading`` to ``1 + shading`` over the brain, before
+            its geometric mean is set to 1.
+        deep_grey: 0 paints deep grey matter as bright as cortex, 1 as far towards white
+            matter as ``TOWARDS_WHITE`` says.
+        rng: Draws the field and the noise.
+    """
+    codes = labels.data.round().long()
+    tissue = BRIGHTNESS[contrast]
+    table = _known_table(int(codes.max()) + 1, tissue, deep_grey)
+    inside = (codes > 0) & (codes < OUTSIDE_BRAIN)
+    field = _smooth_field(codes.shape, inside, shading, rng)
+    image = gaussian_blur(table[codes], (EDGE,) * 3) * field
+    level = noise * max(tissue.values())
+    real = image + level * torch.randn(codes.shape, generator=rng)
+    imaginary = level * torch.randn(codes.shape, generator=rng)
+    parts = [
+        gaussian_blur(torch.isin(codes, torch.tensor(members)).float(), (EDGE,) * 3)
+        for members in (FLUID + VESSEL, GREY, WHITE + LESION)
+    ]
+    given = {"contrast": contrast, "noise": noise, "shading": shading, "deep_grey": deep_grey}
+    step = Step("paint_known_head", given, rng.initial_seed())
+    painted = 1000 * torch.hypot(real, imaginary)
+    volume = Volume(painted, labels.affine, contrast, (*labels.history, step))
+    return KnownHead(volume, inside, *parts, field)
+
+
+def _known_table(size: int, tissue: dict[str, float], deep_grey: float) -> Tensor:
+    """Brightness of every label, without chance."""
+    table = torch.full((size,), SKIN_BRIGHTNESS)
+    groups = {
+        "white": WHITE + LESION,
+        "grey": GREY,
+        "fluid": FLUID + VESSEL,
+    }
+    for name, members in groups.items():
+        table[[label for label in members if label < size]] = tissue[name]
+    for label, share in TOWARDS_WHITE.items():
+        if label < size:
+            table[label] += deep_grey * share * (tissue["white"] - tissue["grey"])
+    table[[label for label in BONE if label < size]] = BONE_BRIGHTNESS
+    table[0] = 0.0
+    return table
+
+
+def _smooth_field(
+    shape: torch.Size, inside: Mask3, shading: float, rng: torch.Generator
+) -> Image3:
+    """A sum of plane waves longer than the image, which no polynomial equals."""
+    places = [(torch.arange(side) + 0.5) / side * 2 - 1 for side in shape]
+    total = torch.zeros(shape)
+    for _ in range(N_WAVES):
+        direction = torch.randn(3, generator=rng)
+        x, y, z = (
+            place * part * math.pi * WAVES / direction.norm()
+            for place, part in zip(places, direction, strict=True)
+        )
+        phase = 2 * math.pi * _uniform(rng)
+        total += torch.cos(x[:, None, None] + y[:, None] + z + phase)
+    known = total[inside]
+    middle, half = (known.max() + known.min()) / 2, (known.max() - known.min()) / 2
+    field = (1 + shading * (total - middle) / half).clamp(1 - shading, 1 + shading)
+    return field / field[inside].log().mean().exp()
+
+
+N_WAVES = 4
+WAVES = 0.8
+"""Periods of a wave over the image."""
 
 
 def _draw_table(codes: Tensor, contrast: str | None, rng: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -311,7 +311,7 @@ def _coarse(
     ]
     counted = (state == COUNTED).astype(np.float32)
     weight = _blocks(counted, steps)
-    mean = _blocks(image * counted, steps) / np.maximum(weight, np.float32(1e-6))
+    mean = (_blocks(image * counted, steps) / np.maximum(weight, 1e-6)).astype(np.float32)
     inside = np.where(weight > 0.5, COUNTED, OUTSIDE).astype(np.uint8)
     sizes = [size * step for size, step in zip(spacing, steps, strict=True)]
     return _Fit(mean, inside, (sizes[0], sizes[1], sizes[2]))
