@@ -36,7 +36,7 @@ GRID = {
 def measure(
     volume: Volume,
     *,
-    definition: Definition = "corrected",
+    definition: str = "corrected",
     head: Mask3 | None = None,
     brain: Mask3 | None = None,
     tissue: TissueMaps | None = None,
@@ -46,7 +46,7 @@ def measure(
 
     Args:
         volume: A scan of a head, of any contrast that the tissues can be told apart in.
-        definition: Whose formulas.
+        definition: Whose formulas: ``"corrected"``, ``"mriqc-24"`` or ``"mriqc-0.15"``.
         head: Where the head is; found when not given, as are the others.
         brain: Where the brain is.
         tissue: Probabilities of cerebrospinal fluid, grey and white matter, and the shading.
@@ -60,13 +60,14 @@ def measure(
         UnknownName: No such definition.
         UsageError: A mask or map is on another grid.
     """
-    if definition not in get_args(Definition):
-        raise UnknownName("definition", definition, get_args(Definition))
+    known: dict[str, Definition] = {name: name for name in get_args(Definition)}
+    if definition not in known:
+        raise UnknownName("definition", definition, known)
     anatomy = find_anatomy(volume, head=head, brain=brain, tissue=tissue, template=template)
     found: list[Score] = []
     for name in registry.measures.names():
         family = getattr(registry.measures.get(name), name)
-        found.extend(family(anatomy, definition=definition))
+        found.extend(family(anatomy, definition=known[definition]))
     return (*found, *_grid(volume))
 
 

@@ -120,7 +120,9 @@ def find_anatomy(
     )
     maps = part("tissue", lambda: _tissue(image, need("brain", inner), tissue, spacing, contrast))
     even = part("harmonized", lambda: _harmonized(image, need("tissue", maps)))
-    around = part("background", lambda: _background(image, need("head", skull), inner, frame, spacing))
+    around = part(
+        "background", lambda: _background(image, need("head", skull), inner, frame, spacing)
+    )
     hat = part("hat", lambda: _hat(image, need("background", around), need("head", skull), spacing))
     far = part("far", lambda: far_part(need("hat", hat), need("head", skull)))
     odd = part("structured", lambda: structure_mask(image, need("far", far)))
@@ -220,7 +222,7 @@ def _harmonized(image: Image3, tissue: TissueMaps) -> Image3:
     even = image.clamp_min(0) / tissue.field
     surely = tissue.wm > 0.9
     inner = erode18(surely)
-    white = even[inner if bool(inner.any()) else surely].numpy()
+    white = even.numpy()[(inner if bool(inner.any()) else surely).numpy()]
     level = float(np.median(white)) if white.size else 0.0
     if level <= 0:
         raise Unmeasurable("no white matter has a brightness: its median is zero")
@@ -234,7 +236,8 @@ def _background(
     frame: Mask3,
     spacing: tuple[float, float, float],
 ) -> Mask3:
-    if brain is not None and int(brain.sum()) >= STRIPPED * int(head.sum()):
+    n_brain = 0 if brain is None else int(brain.count_nonzero())
+    if n_brain >= STRIPPED * int(head.count_nonzero()):
         raise Unmeasurable("the scan is skull-stripped: what surrounds a brain is not air")
     return _noise(image, background_mask(head, frame, spacing=spacing))
 
@@ -247,9 +250,9 @@ def _hat(
 
 def _noise(image: Image3, air: Mask3, *, where: str = "") -> Mask3:
     """``air``, if its values can be noise."""
-    values = image[air]
+    values = image.numpy()[air.numpy()]
     positive = values[values > 0]
-    n_values, n_voxels = positive.numel(), values.numel()
+    n_values, n_voxels = positive.size, values.size
     if n_values < FEWEST_AIR:
         raise Unmeasurable(
             f"{n_values} voxels of air{where} have a value, {FEWEST_AIR} are needed: the "
@@ -257,7 +260,8 @@ def _noise(image: Image3, air: Mask3, *, where: str = "") -> Mask3:
         )
     if n_values < LEAST_AIR * n_voxels:
         raise Unmeasurable(
-            f"{1 - n_values / n_voxels:.0%} of the air{where} is exactly zero: its noise was cut off"
+            f"{1 - n_values / n_voxels:.0%} of the air{where} is exactly zero: its noise was "
+            f"cut off"
         )
     if float(positive.min()) == float(positive.max()):
         raise Unmeasurable(f"the air{where} is constant: it holds no noise")

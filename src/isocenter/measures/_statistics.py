@@ -63,9 +63,7 @@ def summary(anatomy: Anatomy, part: Part, definition: Definition) -> Summary:
     Raises:
         Unmeasurable: The part is not there, or too small.
     """
-    return anatomy.once(
-        ("summary", part, definition), lambda: _summary(anatomy, part, definition)
-    )
+    return anatomy.once(("summary", part, definition), lambda: _summary(anatomy, part, definition))
 
 
 def centre(anatomy: Anatomy, part: Part, definition: Definition) -> float:
@@ -85,7 +83,7 @@ def _summary(anatomy: Anatomy, part: Part, definition: Definition) -> Summary:
     share = _probability(anatomy, part)
     if definition == "mriqc-24":
         held = share > 0
-        found = _weighted(_numbers(image, held), share[held].double().numpy())
+        found = _weighted(_numbers(image, held), _numbers(share, held))
     else:
         found = _plain(_numbers(image, _sample(anatomy, part, share > SURE, definition)))
     fewest = FEWEST_AIR if part == "bg" else FEWEST_TISSUE
@@ -109,12 +107,12 @@ def _sample(anatomy: Anatomy, part: Part, sure: Mask3, definition: Definition) -
     if max(anatomy.spacing) >= FINE_MM:
         return sure
     inner = erode18(sure)
-    thin = definition == "corrected" and int(inner.sum()) < FEWEST_ERODED
+    thin = definition == "corrected" and int(inner.count_nonzero()) < FEWEST_ERODED
     return sure if thin else inner
 
 
 def _numbers(image: Image3, where: Mask3) -> Values:
-    return np.asarray(image[where].double().numpy())
+    return np.asarray(image.numpy()[where.numpy()], np.float64)
 
 
 def _plain(values: Values) -> Summary | None:
@@ -138,7 +136,7 @@ def _weighted(values: Values, share: Values) -> Summary | None:
     if not values.size:
         return None
     level = np.rint(values).astype(np.int64)
-    mass = np.bincount(level, np.round(share, 3))
+    mass = np.asarray(np.bincount(level, np.round(share, 3)), np.float64)
     total, levels = mass.sum(), np.arange(mass.size)
     if total == 0:
         return None

@@ -2,7 +2,8 @@
 
 import math
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 from isocenter.data.scores import Score
 from isocenter.measures._anatomy import Anatomy
@@ -29,17 +30,17 @@ def efc(anatomy: Anatomy, *, definition: Definition) -> tuple[Score, ...]:
     def value() -> float:
         harmonized = definition != "corrected"
         image = anatomy.need(anatomy.harmonized, "harmonized") if harmonized else anatomy.image
-        return _efc(image[~anatomy.frame].clamp_min(0))
+        return _efc(image.numpy()[~anatomy.frame.numpy()])
 
     return scores(KINDS, {"efc": value})
 
 
-def _efc(values: torch.Tensor) -> float:
-    n_voxels = values.numel()
-    energy = float(torch.linalg.vector_norm(values, dtype=torch.float64))
-    if n_voxels < 2 or energy == 0:
+def _efc(values: npt.NDArray[np.float32]) -> float:
+    positive = values[values > 0]
+    energy = math.sqrt(np.square(positive, dtype=np.float64).sum())
+    if values.size < 2 or energy == 0:
         raise Unmeasurable("the image is blank: it has no energy")
-    share = values / energy
-    entropy = -float(torch.xlogy(share, share).sum(dtype=torch.float64))
-    largest = math.sqrt(n_voxels) * math.log(math.sqrt(n_voxels))
+    share = positive / np.float32(energy)
+    entropy = -float((share * np.log(share)).sum(dtype=np.float64))
+    largest = math.sqrt(values.size) * math.log(math.sqrt(values.size))
     return min(max(entropy / largest, 0.0), 1.0)

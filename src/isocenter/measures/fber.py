@@ -1,9 +1,9 @@
 """FBER: energy of the head over energy of what surrounds it."""
 
 import numpy as np
-import torch
 
 from isocenter.data.scores import Score
+from isocenter.data.shapes import Image3, Mask3
 from isocenter.measures._anatomy import Anatomy
 from isocenter.measures._scores import Definition, Kind, ratio, scores
 
@@ -35,8 +35,8 @@ def _means(anatomy: Anatomy) -> float:
     head = anatomy.need(anatomy.head, "head")
     outside = anatomy.need(anatomy.background, "background") & (anatomy.image > 0)
     return ratio(
-        _mean_energy(anatomy.image[head]),
-        _mean_energy(anatomy.image[outside]),
+        _mean_energy(anatomy.image, head),
+        _mean_energy(anatomy.image, outside),
         lower_is="the energy of the background",
     )
 
@@ -45,17 +45,17 @@ def _medians(anatomy: Anatomy) -> float:
     head = anatomy.need(anatomy.head, "head")
     outside = anatomy.need(anatomy.background, "background")
     image = anatomy.need(anatomy.harmonized, "harmonized")
-    energy = _median_energy(image[outside])
+    energy = _median_energy(image, outside)
     return ratio(
-        _median_energy(image[head]),
+        _median_energy(image, head),
         energy if energy >= LEAST_ENERGY else 0.0,
         lower_is="the median energy of the background",
     )
 
 
-def _mean_energy(values: torch.Tensor) -> float:
-    return float(torch.linalg.vector_norm(values, dtype=torch.float64)) ** 2 / values.numel()
+def _mean_energy(image: Image3, where: Mask3) -> float:
+    return float(np.square(image.numpy()[where.numpy()], dtype=np.float64).mean())
 
 
-def _median_energy(values: torch.Tensor) -> float:
-    return float(np.median(values.numpy())) ** 2
+def _median_energy(image: Image3, where: Mask3) -> float:
+    return float(np.median(image.numpy()[where.numpy()])) ** 2

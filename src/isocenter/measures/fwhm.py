@@ -6,19 +6,16 @@ from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
-import torch
+import scipy.ndimage
 
 from isocenter.data.scores import Score
-from isocenter.data.shapes import Image3, Mask3
 from isocenter.measures._anatomy import Anatomy
 from isocenter.measures._scores import Definition, Kind, Unmeasurable, scores
 
 __all__ = ["KINDS", "SOURCE", "VALIDATED", "fwhm"]
 
 AXES = ("x", "y", "z")
-KINDS = {
-    f"fwhm_{name}": Kind(unit="voxels", better="lower", low=0.0) for name in (*AXES, "avg")
-}
+KINDS = {f"fwhm_{name}": Kind(unit="voxels", better="lower", low=0.0) for name in (*AXES, "avg")}
 SOURCE = "doi:10.1002/mrm.1910330508"
 VALIDATED = "White noise blurred by a Gaussian of known width."
 
@@ -28,6 +25,8 @@ FEWEST_PAIRS = 100
 N_TREND = 20000
 """Voxels that a trend is fitted to, evenly taken; ten numbers need no more."""
 
+Values = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.float64]
 
 
@@ -43,53 +42,50 @@ def fwhm(anatomy: Anatomy, *, definition: Definition) -> tuple[Score, ...]:
     MRIQC asks for, acts along time, and a scan is one point in time.
     """
     each = {
-        f"fwhm_{name}": partial(_width, anatomy, axis, definition)
-        for axis, name in enumerate(AXES)
+        f"fwhm_{name}": partial(_width, anatomy, axis, definition) for axis, name in enumerate(AXES)
     }
     return scores(KINDS, {**each, "fwhm_avg": lambda: fmean(find() for find in each.values())})
 
 
 def _width(anatomy: Anatomy, axis: int, definition: Definition) -> float:
     brain, image = anatomy.once(("fwhm", definition), lambda: _boxed(anatomy, definition))
-    side = brain.shape[axis]
-    if side < 2:
-        raise Unmeasurable(f"the brain is one voxel wide along {AXES[axis]}")
-    both = brain.narrow(axis, 1, side - 1) & brain.narrow(axis, 0, side - 1)
-    steps = (image.narrow(axis, 1, side - 1) - image.narrow(axis, 0, side - 1))[both].double()
-    if steps.numel() < FEWEST_PAIRS:
-        raise Unmeasurable(f"the brain holds {steps.numel()} neighbours, {FEWEST_PAIRS} are needed")
-    variance = float(image[brain].double().var())
-    alike = 1 - float(steps.var()) / (2 * variance) if variance > 0 else 1.0
+    along, values = np.moveaxis(brain, axis, 0), np.moveaxis(image, axis, 0)
+    steps = np.diff(values, axis=0)[along[1:] & along[:-1]]
+    if steps.size < FEWEST_PAIRS:
+        raise Unmeasurable(
+            f"the brain holds {steps.size} neighbours along {AXES[axis]}, {FEWEST_PAIRS} are needed"
+        )
+    variance = float(image[brain].var(dtype=np.float64))
+    alike = 1 - float(steps.var(dtype=np.float64)) / (2 * variance) if variance > 0 else 1.0
     if not 0 < alike < 1:
         raise Unmeasurable(f"neighbours along {AXES[axis]} are not alike: there is no smoothness")
     return PER_SIGMA * math.sqrt(-1 / (4 * math.log(alike)))
 
 
-def _boxed(anatomy: Anatomy, definition: Definition) -> tuple[Mask3, Image3]:
+def _boxed(anatomy: Anatomy, definition: Definition) -> tuple[Mask, Values]:
     """Brain and image, cut to the brain's box."""
-    brain = anatomy.need(anatomy.brain, "brain")
-    if int(brain.sum()) < FEWEST_PAIRS:
-        raise Unmeasurable("the brain is nearly empty")
-    at = brain.nonzero()
-    low, high = at.amin(0).tolist(), (at.amax(0) + 1).tolist()
-    box = tuple(slice(first, last) for first, last in zip(low, high, strict=True))
-    image = anatomy.image[box]
-    if definition == "corrected":
-        image = image - _trend(image, brain[box])
-    return brain[box], image
+    brain = anatomy.need(anatomy.brain, "brain").numpy()
+    if not brain.any():
+        raise Unmeasurable("the brain is empty")
+    (box,) = scipy.ndimage.find_objects(brain.view(np.uint8))
+    inside, image = brain[box], anatomy.image.numpy()[box]
+    return inside, image - _trend(image, inside) if definition == "corrected" else image
 
 
-def _trend(image: Image3, inside: Mask3) -> Image3:
+def _trend(image: Values, inside: Mask) -> Values:
     """Quadratic polynomial of position, by least squares inside."""
-    at = inside.nonzero().numpy()
+    at = np.argwhere(inside)
     at = at[:: max(1, len(at) // N_TREND)]
-    values = image.numpy()[tuple(at.T)].astype(np.float64)
     terms = np.stack([np.broadcast_to(t, len(at)) for t in _terms(*(at / image.shape).T)], 1)
-    factors, *_ = np.linalg.lstsq(terms, values, rcond=None)
-    grid = np.ogrid[tuple(slice(side) for side in image.shape)]
-    x, y, z = (place / side for place, side in zip(grid, image.shape, strict=True))
-    total = sum(factor * term for factor, term in zip(factors, _terms(x, y, z), strict=True))
-    return torch.from_numpy(np.asarray(total, np.float32))
+    factors, *_ = np.linalg.lstsq(terms, image[tuple(at.T)].astype(np.float64), rcond=None)
+    x, y, z = (
+        place / side
+        for place, side in zip(np.ogrid[tuple(map(slice, image.shape))], image.shape, strict=True)
+    )
+    total = np.zeros(image.shape)
+    for factor, term in zip(factors, _terms(x, y, z), strict=True):
+        total += factor * term
+    return total.astype(np.float32)
 
 
 def _terms(x: Places, y: Places, z: Places) -> list[Places]:

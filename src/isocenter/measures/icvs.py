@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import numpy as np
+
 from isocenter.data.scores import Score
 from isocenter.measures._anatomy import Anatomy
 from isocenter.measures._scores import Definition, Kind, ratio, scores
@@ -26,5 +28,5 @@ def icvs(anatomy: Anatomy, *, definition: Definition) -> tuple[Score, ...]:
 
 def _share(anatomy: Anatomy, part: Part) -> float:
     maps = anatomy.need(anatomy.tissue, "tissue")
-    volumes = {name: float(getattr(maps, name).double().sum()) for name in TISSUES}
+    volumes = {name: float(getattr(maps, name).numpy().sum(dtype=np.float64)) for name in TISSUES}
     return ratio(volumes[part], sum(volumes.values()), lower_is="the volume of the tissues")

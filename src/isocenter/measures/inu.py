@@ -35,7 +35,7 @@ def inu(anatomy: Anatomy, *, definition: Definition) -> tuple[Score, ...]:
 
 def _field(anatomy: Anatomy) -> npt.NDArray[np.float32]:
     brain = anatomy.need(anatomy.brain, "brain")
-    inside = anatomy.need(anatomy.tissue, "tissue").field[brain].numpy()
+    inside = anatomy.need(anatomy.tissue, "tissue").field.numpy()[brain.numpy()]
     if np.all(inside == 1):
         raise Unmeasurable("the tissue maps came without a shading")
     return np.asarray(inside)

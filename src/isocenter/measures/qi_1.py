@@ -25,6 +25,10 @@ def qi_1(anatomy: Anatomy, *, definition: Definition) -> tuple[Score, ...]:
         odd = anatomy.need(anatomy.structured, "structured")
         hat = anatomy.need(anatomy.hat, "hat")
         counted = hat & (anatomy.image > 0) if definition == "corrected" else hat
-        return ratio(int(odd.sum()), int(counted.sum()), lower_is="the air above the face")
+        return ratio(
+            int(odd.count_nonzero()),
+            int(counted.count_nonzero()),
+            lower_is="the air above the face",
+        )
 
     return scores(KINDS, {"qi_1": value})

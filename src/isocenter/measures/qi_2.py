@@ -8,6 +8,7 @@ import scipy.ndimage
 import scipy.stats
 
 from isocenter.data.scores import Score
+from isocenter.data.shapes import Image3, Mask3
 from isocenter.measures._anatomy import FEWEST_AIR, Anatomy
 from isocenter.measures._scores import Definition, Kind, Unmeasurable, scores
 
@@ -61,7 +62,7 @@ def qi_2(anatomy: Anatomy, *, definition: Definition) -> tuple[Score, ...]:
 
 def _corrected(anatomy: Anatomy) -> _Fit:
     air = anatomy.need(anatomy.air, "air")
-    values = _samples(anatomy.image[air & (anatomy.image > 0)].numpy())
+    values = _samples(anatomy.image, air & (anatomy.image > 0))
     values *= 100 / np.percentile(values, 99)
     grid = np.linspace(0, 110, N_GRID)
     parameters = scipy.stats.chi.fit(_quantiles(values), floc=0)
@@ -70,7 +71,7 @@ def _corrected(anatomy: Anatomy) -> _Fit:
 
 def _mriqc_24(anatomy: Anatomy) -> _Fit:
     hat = anatomy.need(anatomy.hat, "hat")
-    values = _samples(anatomy.image[hat].clamp_min(0).numpy())
+    values = _samples(anatomy.image, hat)
     values *= 100 / np.percentile(values, 99)
     grid = np.linspace(0, 110, N_GRID)
     parameters = scipy.stats.chi2.fit(_quantiles(values), COILS)
@@ -79,7 +80,7 @@ def _mriqc_24(anatomy: Anatomy) -> _Fit:
 
 def _mriqc_015(anatomy: Anatomy) -> _Fit:
     hat = anatomy.need(anatomy.hat, "hat")
-    values = _samples(anatomy.image[hat & (anatomy.image > 0)].numpy())
+    values = _samples(anatomy.image, hat & (anatomy.image > 0))
     p95, p98, p99 = np.percentile(values, (95, 98, 99))
     grid = np.linspace(0, p99, N_GRID)
     parameters = scipy.stats.chi2.fit(_quantiles(values[values < p95]), COILS)
@@ -94,17 +95,19 @@ def _misfit(fit: _Fit) -> float:
     return float(np.abs(fit.density[beyond:] - fit.noise[beyond:]).mean())
 
 
-def _samples(values: npt.NDArray[np.float32]) -> Values:
-    if (values > 0).sum() < FEWEST_AIR or np.percentile(values, 99) <= 0:
+def _samples(image: Image3, where: Mask3) -> Values:
+    """Values of the air, nothing below 0."""
+    values: Values = np.maximum(image.numpy()[where.numpy()], 0).astype(np.float64)
+    if np.count_nonzero(values) < FEWEST_AIR or np.percentile(values, 99) <= 0:
         raise Unmeasurable(f"fewer than {FEWEST_AIR} voxels of air have a value")
-    return values.astype(np.float64)
+    return values
 
 
 def _quantiles(values: Values) -> Values:
     """As many values, evenly ranked, as a fit needs."""
     ordered = np.sort(values)
     ranks = (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES * len(ordered)
-    return ordered[ranks.astype(np.int64)]
+    return np.asarray(ordered[ranks.astype(np.int64)])
 
 
 def _density(values: Values, grid: Values, width: float) -> Values:

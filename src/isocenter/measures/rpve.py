@@ -52,8 +52,8 @@ def _as_in_mriqc(anatomy: Anatomy, part: Part) -> float:
 
 def _positive(anatomy: Anatomy, part: Part) -> tuple[Shares, int]:
     """The tissue's probabilities where there are any, and the number of voxels of the image."""
-    share = getattr(anatomy.need(anatomy.tissue, "tissue"), part)
-    positive = share[share > 0].double().numpy()
+    share = getattr(anatomy.need(anatomy.tissue, "tissue"), part).numpy()
+    positive = share[share > 0].astype(np.float64)
     if not positive.size:
         raise Unmeasurable(f"there is no {NAMES[part]}")
-    return positive, share.numel()
+    return positive, share.size

@@ -33,6 +33,4 @@ def snr(anatomy: Anatomy, *, definition: Definition) -> tuple[Score, ...]:
 def _snr(anatomy: Anatomy, part: Part, definition: Definition) -> float:
     found = summary(anatomy, part, definition)
     sigma = found.stdv * math.sqrt(found.n / (found.n - 1))
-    return ratio(
-        centre(anatomy, part, definition), sigma, lower_is=f"the spread of {NAMES[part]}"
-    )
+    return ratio(centre(anatomy, part, definition), sigma, lower_is=f"the spread of {NAMES[part]}")

@@ -29,9 +29,9 @@ def wm2max(anatomy: Anatomy, *, definition: Definition) -> tuple[Score, ...]:
     """
 
     def value() -> float:
-        image = anatomy.need(anatomy.harmonized, "harmonized")
-        counted = image[~anatomy.frame] if definition == "corrected" else image.flatten()
-        brightest = float(np.percentile(counted.numpy(), BRIGHTEST))
+        image = anatomy.need(anatomy.harmonized, "harmonized").numpy()
+        counted = image[~anatomy.frame.numpy()] if definition == "corrected" else image
+        brightest = float(np.percentile(counted, BRIGHTEST))
         return ratio(centre(anatomy, "wm", definition), brightest, lower_is="the brightest")
 
     return scores(KINDS, {"wm2max": value})

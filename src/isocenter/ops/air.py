@@ -5,7 +5,7 @@ import scipy.ndimage
 import torch
 
 from isocenter.data.shapes import Image3, Mask3
-from isocenter.ops.morphology import grow, open6, open18
+from isocenter.ops.morphology import grow, magnify, open6, open18
 
 __all__ = [
     "above_face",
@@ -46,12 +46,10 @@ def frame_mask(data: Image3) -> Mask3:
         Mask of the same shape; all False when fewer than 500 voxels are blank.
     """
     blank = open18(data <= 0, outside=True)
-    return blank if int(blank.sum()) >= FEWEST_BLANK else torch.zeros_like(blank)
+    return blank if int(blank.count_nonzero()) >= FEWEST_BLANK else torch.zeros_like(blank)
 
 
-def background_mask(
-    head: Mask3, frame: Mask3, *, spacing: tuple[float, float, float]
-) -> Mask3:
+def background_mask(head: Mask3, frame: Mask3, *, spacing: tuple[float, float, float]) -> Mask3:
     """What is neither head, nor within 4 mm of it, nor blank.
 
     Args:
@@ -79,9 +77,10 @@ def above_face(head: Mask3, *, spacing: tuple[float, float, float]) -> Mask3:
     above = torch.zeros_like(head)
     if not bool(head.any()):
         return above
-    across, along = head.sum((1, 2)), head.sum((0, 1))
-    breadth = float((across > LEAST_SECTION * across.max()).sum()) * spacing[0]
-    vertex = int(along.nonzero().max())
+    voxels = head.cpu().numpy()
+    across, along = np.count_nonzero(voxels, (1, 2)), np.count_nonzero(voxels, (0, 1))
+    breadth = np.count_nonzero(across > LEAST_SECTION * across.max()) * spacing[0]
+    vertex = int(np.flatnonzero(along)[-1])
     lowest = vertex - round(FACE_DEPTH * breadth / spacing[2])
     above[:, :, max(0, lowest) :] = True
     return above
@@ -97,13 +96,11 @@ def far_part(air: Mask3, head: Mask3) -> Mask3:
         head: The head.
     """
     steps = [max(1, side // COARSE_SIDE) for side in head.shape]
-    cells = head[:: steps[0], :: steps[1], :: steps[2]].cpu().numpy()
-    place = scipy.ndimage.distance_transform_edt(~cells, sampling=steps)
-    distance = torch.from_numpy(place.astype(np.float32)).to(head.device)
-    for axis, step in enumerate(steps):
-        index = torch.arange(head.shape[axis], device=head.device) // step
-        distance = distance.index_select(axis, index)
-    return air & (distance >= NEAR * torch.where(air, distance, 0.0).max())
+    coarse = tuple(slice(None, None, step) for step in steps)
+    cells = scipy.ndimage.distance_transform_edt(~head[coarse].cpu().numpy(), sampling=steps)
+    largest = cells.max(where=air[coarse].cpu().numpy(), initial=0.0)
+    far = magnify(cells >= NEAR * largest, steps, head.shape)
+    return air & torch.from_numpy(far).to(air.device)
 
 
 def structure_mask(data: Image3, air: Mask3) -> Mask3:
@@ -121,7 +118,7 @@ def structure_mask(data: Image3, air: Mask3) -> Mask3:
         Mask of the same shape, inside ``air``; all False when fewer than 100 voxels of the
         air are positive.
     """
-    noise = data[air & (data > 0)].cpu().numpy()
+    noise = data.cpu().numpy()[(air & (data > 0)).cpu().numpy()]
     if noise.size < FEWEST_NOISY:
         return torch.zeros_like(air)
     middle = float(np.median(noise))
