@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from isocenter.data.scores import Percentile, Score
 
 __all__ = [
+    "NUMBERS",
+    "REFERENCE",
     "Group",
     "Missing",
     "among",
