@@ -14,7 +14,7 @@ from torch import Tensor
 
 from isocenter.data.random import generator
 from isocenter.data.shapes import Image3, Mask3
-from isocenter.data.step import Step
+from isocenter.data.step import JSON, Step
 from isocenter.data.volume import Volume
 from isocenter.ops.filters import gaussian_blur
 
@@ -33,7 +33,7 @@ LESION, VESSEL = (25, 57), (30, 62)
 OUTSIDE_BRAIN = 500
 """Labels from here on lie outside the brain."""
 SKIN_BRIGHTNESS, BONE_BRIGHTNESS = 0.75, 0.15
-BONE = (502, 514, 515)
+BONE = 515
 TOWARDS_WHITE = {
     10: 0.4, 49: 0.4, 11: 0.1, 50: 0.1, 12: 0.25, 51: 0.25, 13: 0.65, 52: 0.65, 26: 0.15, 58: 0.15,
 }  # fmt: skip
@@ -116,15 +116,20 @@ def paint_known_head(
     level = noise * max(tissue.values())
     real = image + level * torch.randn(codes.shape, generator=rng)
     imaginary = level * torch.randn(codes.shape, generator=rng)
-    parts = [
+    csf, gm, wm = (
         gaussian_blur(torch.isin(codes, torch.tensor(members)).float(), (EDGE,) * 3)
         for members in (FLUID + VESSEL, GREY, WHITE + LESION)
-    ]
-    given = {"contrast": contrast, "noise": noise, "shading": shading, "deep_grey": deep_grey}
+    )
+    given: dict[str, JSON] = {
+        "contrast": contrast,
+        "noise": noise,
+        "shading": shading,
+        "deep_grey": deep_grey,
+    }
     step = Step("paint_known_head", given, rng.initial_seed())
     painted = 1000 * torch.hypot(real, imaginary)
     volume = Volume(painted, labels.affine, contrast, (*labels.history, step))
-    return KnownHead(volume, inside, *parts, field)
+    return KnownHead(volume, inside, csf, gm, wm, field)
 
 
 def _known_table(size: int, tissue: dict[str, float], deep_grey: float) -> Tensor:
@@ -140,14 +145,12 @@ def _known_table(size: int, tissue: dict[str, float], deep_grey: float) -> Tenso
     for label, share in TOWARDS_WHITE.items():
         if label < size:
             table[label] += deep_grey * share * (tissue["white"] - tissue["grey"])
-    table[[label for label in BONE if label < size]] = BONE_BRIGHTNESS
+    table[BONE : BONE + 1] = BONE_BRIGHTNESS
     table[0] = 0.0
     return table
 
 
-def _smooth_field(
-    shape: torch.Size, inside: Mask3, shading: float, rng: torch.Generator
-) -> Image3:
+def _smooth_field(shape: torch.Size, inside: Mask3, shading: float, rng: torch.Generator) -> Image3:
     """A sum of plane waves longer than the image, which no polynomial equals."""
     places = [(torch.arange(side) + 0.5) / side * 2 - 1 for side in shape]
     total = torch.zeros(shape)

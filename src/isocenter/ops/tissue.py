@@ -28,8 +28,8 @@ NEIGHBOURS = 3.0
 COARSE_MM = 2.0
 CELL_MM = 5.0
 """The shading is fitted on cells of about this size."""
-START = (1,) * 8 + (2,) * 16 + (3,) * 16
-DEGREES = (0,) * 4 + (3,) * 8
+START = (1,) * 6 + (2,) * 10 + (3,) * 14
+DEGREES = (0,) * 2 + (3,) * 5
 """Of the shading's polynomial, round by round: first a slope, then curves."""
 FEWEST_VOXELS = 100
 LEAST_WHITE = 0.2
