@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+from torch import Tensor
 
 from isocenter.data.shapes import Affine44, Image3, Mask3
 from isocenter.data.volume import Volume
@@ -165,7 +166,7 @@ def _need(part: T | None, name: str, missing: Mapping[str, str]) -> T:
     return part
 
 
-def _check_grids(image: Image3, **given: Mask3 | TissueMaps | Template | None) -> None:
+def _check_grids(image: Tensor, **given: Tensor | tuple[Tensor, ...] | None) -> None:
     for name, part in given.items():
         maps = part if isinstance(part, tuple) else (part,)
         for one in maps:
