@@ -65,7 +65,9 @@ def _head(config: Config, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: given[name].flatten() for name in ("alpha", "beta") if name in given}
     names = [f"lin{stage}.model.1.weight" for stage in range(5)]
     return {
-        f"weights.{stage}": given[name].flatten() for stage, name in enumerate(names) if name in given
+        f"weights.{stage}": given[name].flatten()
+        for stage, name in enumerate(names)
+        if name in given
     }
 
 

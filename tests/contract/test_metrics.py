@@ -85,7 +85,7 @@ def sign(module: ModuleType) -> int:
 
 def shown(name: str) -> int:
     """How many times the usual damage must be to be seen by a metric with a threshold."""
-    return 8 if getattr(registry.metrics.get(name), "HIDES_LITTLE", False) else 1
+    return 8 if getattr(registry.metrics.get(name), "HAS_THRESHOLD", False) else 1
 
 
 def smooth(shape: tuple[int, ...], seed: int = 0) -> Tensor:

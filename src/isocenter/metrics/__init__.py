@@ -12,7 +12,7 @@ not defined is NaN; a mask that has no meaning is refused.  The file also says, 
 ``SPATIAL``           allowed numbers of spatial axes
 ``DIFFERENTIABLE``    whether gradients with respect to the image are finite and lead to better ones
 ``LOCAL``             False where pixels outside the mask reach the values inside; else left out
-``HIDES_LITTLE``      True where damage that the eye does not see leaves the value at its best;
+``HAS_THRESHOLD``     True where damage that the eye does not see leaves the value at its best;
                       else left out
 ``NEEDS_WEIGHTS``     True where a file of weights must be given; else left out
 ``SOURCE``            DOI or address of what defines it

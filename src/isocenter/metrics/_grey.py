@@ -135,9 +135,7 @@ def pooled(quality: Tensor, weight: Tensor, mask: Tensor | None) -> Tensor:
 def decibels(signal: Tensor, noise: Tensor) -> Tensor:
     """Ratio of two powers in dB; infinite without noise, minus infinite without signal alone."""
     heard = noise > 0
-    return torch.where(
-        heard, 10 * torch.log10(signal / torch.where(heard, noise, 1)), float("inf")
-    )
+    return torch.where(heard, 10 * torch.log10(signal / torch.where(heard, noise, 1)), float("inf"))
 
 
 def average_down(images: Tensor, side: int = 256) -> Tensor:

@@ -61,9 +61,7 @@ def score_pyramids(
     Raises:
         UsageError: Shapes differ, three spatial axes, an axis is too short, or there is a mask.
     """
-    check(
-        name, image, reference, minimum_side=MINIMUM_SIDE, spatial=(2,), data_range=data_range
-    )
+    check(name, image, reference, minimum_side=MINIMUM_SIDE, spatial=(2,), data_range=data_range)
     refuse_mask(name, mask)
     size = max(1, CHUNK_PIXELS // image[:1].numel()) if len(image) else 1
     scores = [image.new_zeros(0, dtype=torch.float64)]
@@ -84,9 +82,7 @@ def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
     if weight is None:
         return plain
     total = weight.sum((2, 3))
-    return torch.where(
-        total > 0, ratio((values * weight).sum((2, 3)), total, otherwise=0), plain
-    )
+    return torch.where(total > 0, ratio((values * weight).sum((2, 3)), total, otherwise=0), plain)
 
 
 def _pyramid(image: Tensor) -> list[Tensor]:

@@ -1,6 +1,5 @@
 """IW-SSIM: structural similarity weighted by information content, in 2-D."""
 
-import torch
 from torch import Tensor
 
 from isocenter.metrics._information import MINIMUM_SIDE, WEIGHTS, score_pyramids, weighted_mean
@@ -46,9 +45,7 @@ def iw_ssim(
     Raises:
         UsageError: Shapes differ, three spatial axes, an axis is too short, or there is a mask.
     """
-    return score_pyramids(
-        "IW-SSIM", _iw_ssim, image, reference, data_range=data_range, mask=mask
-    )
+    return score_pyramids("IW-SSIM", _iw_ssim, image, reference, data_range=data_range, mask=mask)
 
 
 def _iw_ssim(own: list[Tensor], true: list[Tensor], weights: list[Tensor | None]) -> Tensor:

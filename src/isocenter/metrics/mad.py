@@ -16,7 +16,7 @@ from isocenter.ops.phase import angular_fan, frequency_grid, log_gabor, magnitud
 __all__ = [
     "BETTER",
     "DIFFERENTIABLE",
-    "HIDES_LITTLE",
+    "HAS_THRESHOLD",
     "MINIMUM_SIDE",
     "RANGE",
     "SOURCE",
@@ -28,7 +28,7 @@ __all__ = [
 
 BETTER, RANGE, UNIT = "lower", (0.0, float("inf")), None
 MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 16, (2,), False
-HIDES_LITTLE = True
+HAS_THRESHOLD = True
 SOURCE = "doi:10.1117/1.3267105"
 VALIDATED = "Not validated against the original, which is MATLAB code that could not be run."
 
@@ -211,7 +211,8 @@ def _cells(images: Tensor) -> Tensor:
     """Squares of 4 x 4 pixels of (n, c, h, w): (n, c, rows, 4, columns, 4)."""
     rows, columns = (side // STEP for side in images.shape[2:])
     whole = images[..., : rows * STEP, : columns * STEP]
-    return whole.unflatten(3, (columns, STEP)).unflatten(2, (rows, STEP))
+    cells: Tensor = whole.unflatten(3, (columns, STEP)).unflatten(2, (rows, STEP))
+    return cells
 
 
 def _over_cells(cells: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """NQM: signal over the noise that shows beside the contrast around it."""
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
@@ -90,38 +91,38 @@ def nqm(
 
 def _nqm(x: Tensor, y: Tensor, viewing_angle: float) -> Tensor:
     # Contrasts stand near their thresholds in many places, where rounding decides.
-    bands = _bands(torch.stack([x, y]).double())
-    contrast = _contrasts(bands)
-    own, true = bands[:, :, 1:]
-    own_contrast, true_contrast = contrast
-    threshold = _thresholds(viewing_angle).to(bands)[:, None, None]
-    needed = threshold * (MASKING_SLOPE * (true_contrast.abs() / threshold - 1) + MASKING_OFFSET)
-    changed = (own_contrast - true_contrast).abs() >= needed
-    shown = torch.where(changed, own, true) * (own_contrast.abs() >= threshold)
-    seen = true * (true_contrast.abs() >= threshold)
-    signal, noise = (
-        total.sum(1).square().sum((1, 2)).to(x.dtype) for total in (seen, seen - shown)
-    )
+    background, *bands = _bands(torch.stack([x, y]).double())
+    seen, missed = torch.zeros_like(background[0]), torch.zeros_like(background[0])
+    for band, threshold in zip(bands, _thresholds(viewing_angle), strict=True):
+        contrast = (band / background.clamp_min(DARKEST)).clamp(-1, 1)
+        background = background + band
+        shown = band * (contrast.abs() >= threshold)
+        masked = (contrast[0] - contrast[1]).abs() < _least_change(contrast[1], threshold)
+        instead = band[1] * (contrast[0].abs() >= threshold)
+        seen = seen + shown[1]
+        missed = missed + shown[1] - torch.where(masked, instead, shown[0])
+    signal, noise = (total.square().sum((1, 2)).to(x.dtype) for total in (seen, missed))
     return decibels(signal, noise)
 
 
-def _thresholds(viewing_angle: float) -> Tensor:
+def _least_change(contrast: Tensor, threshold: float) -> Tensor:
+    """Of a contrast that is seen beside it."""
+    return MASKING_SLOPE * contrast.abs() + (MASKING_OFFSET - MASKING_SLOPE) * threshold
+
+
+def _thresholds(viewing_angle: float) -> list[float]:
     """Least contrast that is seen in each band."""
     centre = 2.0 ** torch.arange(1, N_BANDS + 1, dtype=torch.float64) / viewing_angle
-    return 1 / (GREATEST_SENSITIVITY * sensitivity(centre))
+    thresholds: list[float] = (1 / (GREATEST_SENSITIVITY * sensitivity(centre))).tolist()
+    return thresholds
 
 
-def _contrasts(bands: Tensor) -> Tensor:
-    """Every band but the coarsest over the sum of all coarser ones, -1 to 1."""
-    background = bands.cumsum(2)[:, :, :-1].clamp_min(DARKEST)
-    return (bands[:, :, 1:] / background).clamp(-1, 1)
-
-
-def _bands(images: Tensor) -> Tensor:
-    """What is coarse and the octave bands, coarse to fine: (..., bands + 1, h, w)."""
+def _bands(images: Tensor) -> Iterator[Tensor]:
+    """What is coarse and the octave bands, coarse to fine, of the size of the images."""
     height, width = images.shape[-2:]
-    masks = _masks(height, width, images.device)
-    return torch.fft.irfft2(torch.fft.rfft2(images)[..., None, :, :] * masks, s=(height, width))
+    spectrum = torch.fft.rfft2(images)
+    for mask in _masks(height, width, images.device):
+        yield torch.fft.irfft2(spectrum * mask, s=(height, width))
 
 
 @lru_cache(maxsize=4)

@@ -148,7 +148,7 @@ def _scale_contrasts(images: Tensor, value_per_contrast: Tensor) -> Tensor:
     """Root-mean-square contrast of every scale, its three directions together, (n, 5)."""
     power = torch.stack(
         [
-            sum(band.var((1, 2, 3), correction=0) for band in bands) / 4.0**level
+            torch.stack([band.var((1, 2, 3), correction=0) for band in bands]).sum(0) / 4.0**level
             for level, bands in enumerate(wavelet_bands(images, levels=LEVELS), start=1)
         ],
         dim=1,
@@ -168,7 +168,8 @@ def _least_ratios(visibility: Tensor, frequency: Tensor) -> Tensor:
 
 def _total(screen: _Screen, ratios: Tensor) -> Tensor:
     """Contrast of a distortion over all scales."""
-    return (screen.scale_contrasts / ratios).norm(dim=1)
+    total: Tensor = (screen.scale_contrasts / ratios).norm(dim=1)
+    return total
 
 
 def _best_spread(screen: _Screen, contrast: Tensor, frequency: Tensor) -> Tensor:

@@ -171,9 +171,7 @@ def _similarities(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Of means and of covariances over places, (n, c) each."""
     mean_x, mean_y = (each.mean((2, 3), keepdim=True) for each in (x, y))
     x, y = x - mean_x, y - mean_y
-    variance_x, variance_y, common = (
-        each.mean((2, 3)) for each in (x.square(), y.square(), x * y)
-    )
+    variance_x, variance_y, common = (each.mean((2, 3)) for each in (x.square(), y.square(), x * y))
     mean_x, mean_y = mean_x[..., 0, 0], mean_y[..., 0, 0]
     texture = (2 * mean_x * mean_y + SIMILARITY_FLOOR) / (
         mean_x.square() + mean_y.square() + SIMILARITY_FLOOR

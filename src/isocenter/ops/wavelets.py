@@ -32,9 +32,7 @@ def wavelet_bands(
     """
     bands = []
     for _ in range(levels):
-        (low_low, low_high), (high_low, high_high) = (
-            _split(part, 3) for part in _split(images, 2)
-        )
+        (low_low, low_high), (high_low, high_high) = (_split(part, 3) for part in _split(images, 2))
         bands.append((high_low, low_high, high_high))
         images = low_low
     return bands

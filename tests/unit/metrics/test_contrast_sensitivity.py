@@ -124,7 +124,9 @@ def slow_vsnr(x: Array, y: Array) -> float:
 
 def blocks(image: Array, side: int = 16) -> list[Array]:
     rows, columns = (n - 15 for n in image.shape)
-    return [image[i : i + side, j : j + side] for i in range(0, rows, 4) for j in range(0, columns, 4)]
+    return [
+        image[i : i + side, j : j + side] for i in range(0, rows, 4) for j in range(0, columns, 4)
+    ]
 
 
 def slow_mad(x: Array, y: Array) -> float:
@@ -170,7 +172,11 @@ def appearance(x: Array, y: Array) -> Array:
 def shape(block: Array) -> tuple[float, float, float]:
     rest = block - block.mean()
     floor = rest.var() + 0.1**2
-    return float(rest.std()), float((rest**3).mean() / floor**1.5), float((rest**4).mean() / floor**2)
+    return (
+        float(rest.std()),
+        float((rest**3).mean() / floor**1.5),
+        float((rest**4).mean() / floor**2),
+    )
 
 
 SLOW: dict[Callable[..., torch.Tensor], Callable[[Array, Array], float]] = {

@@ -118,6 +118,6 @@ def test_wrong_calls_are_refused() -> None:
         by_slices(haarpsi, image, clean, axis=2, pooling="mode", data_range=1.0)
     with pytest.raises(UnknownName, match="haarpsi"):
         by_slices("harpsi", image, clean, axis=2, data_range=1.0)
+    mask = torch.ones(18, 20, 22)
     with pytest.raises(UsageError, match="mask"):
-        mask = torch.ones(18, 20, 22)
         by_slices(vif, image, clean, axis=2, mask=mask, data_range=1.0)
