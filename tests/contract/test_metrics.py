@@ -59,6 +59,12 @@ def shapes(name: str) -> list[tuple[int, ...]]:
 
 
 COMPARING = [name for name in NAMES if takes(name, "reference")]
+ALONE = [name for name in NAMES if not takes(name, "reference")]
+no_reference = pytest.mark.parametrize("name", ALONE)
+each_shape_alone = pytest.mark.parametrize(
+    ("name", "shape"),
+    [pytest.param(name, shape, id=f"{name}-{shape}") for name in ALONE for shape in shapes(name)],
+)
 full_reference = pytest.mark.parametrize("name", COMPARING)
 each_shape = pytest.mark.parametrize(
     ("name", "shape"),
@@ -107,8 +113,9 @@ def blurred(image: Tensor, sigma: float) -> Tensor:
     return slide(image, gaussian(2 * int(4 * sigma) + 3, sigma), edges="mirror")
 
 
-def test_there_are_metrics_with_a_reference() -> None:
+def test_there_are_metrics_with_a_reference_and_without() -> None:
     assert COMPARING
+    assert ALONE
 
 
 @every_metric
@@ -330,6 +337,112 @@ def test_volumes_are_refused_where_there_is_no_formula_for_them(name: str) -> No
     shape = (1, 1, 8, 8, 8)
     with pytest.raises(UsageError, match=r"axes|2-D"):
         measure(name)(smooth(shape), smooth(shape))
+
+
+# Without a reference there is no identity, and how an image must be damaged for a worse value
+# depends on what the metric was fitted to: that is tested on real slices.
+
+
+@each_shape_alone
+def test_alone_the_value_lies_in_its_range(name: str, shape: tuple[int, ...]) -> None:
+    low, high = registry.metrics.get(name).RANGE
+    value = measure(name)(noisy(smooth(shape), 30))
+    assert bool(((low <= value) & (value <= high)).all()), value
+
+
+@each_shape_alone
+def test_alone_a_batch_is_its_images_one_by_one(name: str, shape: tuple[int, ...]) -> None:
+    image = noisy(smooth(shape), 5)
+    batch = measure(name)(image)
+    single = torch.cat([measure(name)(image[i : i + 1]) for i in range(shape[0])])
+    assert batch.shape == (shape[0],)
+    assert batch.dtype == image.dtype
+    assert torch.allclose(batch, single, rtol=1e-5)
+    assert not torch.equal(batch[:1], batch[1:]), "two images, one value"
+
+
+@each_shape_alone
+def test_alone_single_precision_is_enough(name: str, shape: tuple[int, ...]) -> None:
+    image = noisy(smooth(shape).double(), 5)
+    double = measure(name)(image)
+    assert double.dtype == torch.float64
+    assert torch.allclose(measure(name)(image.float()).double(), double, rtol=1e-4)
+
+
+@each_shape_alone
+def test_alone_the_unit_of_the_values_does_not_matter(name: str, shape: tuple[int, ...]) -> None:
+    image = noisy(smooth(shape), 5)
+    scaled = measure(name)(image * 3, data_range=RANGE * 3)
+    assert torch.allclose(measure(name)(image), scaled, rtol=1e-4)
+
+
+@each_shape_alone
+def test_alone_the_image_is_left_as_it_is(name: str, shape: tuple[int, ...]) -> None:
+    image = noisy(smooth(shape), 5).double()
+    before = image.clone()
+    measure(name)(image)
+    assert torch.equal(image, before)
+
+
+@each_shape_alone
+def test_alone_a_constant_image_is_not_measurable(name: str, shape: tuple[int, ...]) -> None:
+    image = noisy(smooth(shape), 5)
+    image[0] = 0.3 * RANGE
+    value = measure(name)(image)
+    assert value.isnan().tolist() == [True, False]
+    assert "NaN" in (inspect.getdoc(getattr(registry.metrics.get(name), name)) or "")
+
+
+@each_shape_alone
+def test_alone_a_mask_crops_to_its_box(name: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 4:
+        pytest.skip("planes alone have a box here")
+    image = noisy(smooth((*shape[:2], shape[2] + 9, shape[3] + 9)), 5)
+    mask = torch.zeros(image.shape, dtype=torch.bool)
+    mask[0, :, 4, 3 : 3 + shape[3]] = True
+    mask[0, :, 4 : 4 + shape[2], 5] = True
+    cropped = image[:1, :, 4 : 4 + shape[2], 3 : 3 + shape[3]]
+    value = measure(name)(image, mask=mask)
+    assert torch.allclose(value[:1], measure(name)(cropped))
+    assert bool(value[1].isnan()), "nothing of the second image counts"
+
+
+@each_shape_alone
+def test_alone_a_mask_of_everything_changes_nothing(name: str, shape: tuple[int, ...]) -> None:
+    image = noisy(smooth(shape), 5)
+    everywhere = torch.ones(shape[2:], dtype=torch.bool)
+    assert torch.allclose(measure(name)(image, mask=everywhere), measure(name)(image), rtol=1e-5)
+
+
+@no_reference
+def test_alone_no_images_have_no_values(name: str) -> None:
+    assert measure(name)(torch.zeros(0, *shapes(name)[0][1:])).shape == (0,)
+
+
+@no_reference
+@pytest.mark.parametrize("range_", [0.0, -1.0, float("nan")])
+def test_alone_a_range_that_is_none_is_refused(name: str, range_: float) -> None:
+    with pytest.raises(UsageError, match="data_range"):
+        measure(name)(smooth(shapes(name)[0]), data_range=range_)
+
+
+@no_reference
+def test_alone_what_it_cannot_judge_is_refused(name: str) -> None:
+    module = registry.metrics.get(name)
+    side = module.MINIMUM_SIDE
+    with pytest.raises(UsageError, match=f"{side} pixels"):
+        measure(name)(smooth((1, 1, side - 1, side - 1)))
+    with pytest.raises(UsageError, match="channel"):
+        measure(name)(smooth((1, 3, side, side)))
+    with pytest.raises(UsageError, match="axes"):
+        measure(name)(smooth((1, 1, side, side, side)))
+
+
+@pytest.mark.gpu
+@no_reference
+def test_alone_cuda_gives_the_numbers_of_the_cpu(name: str) -> None:
+    image = noisy(smooth(shapes(name)[-1]), 5)
+    assert torch.allclose(measure(name)(image), measure(name)(image.cuda()).cpu(), rtol=1e-4)
 
 
 @pytest.mark.gpu

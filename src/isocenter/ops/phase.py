@@ -15,6 +15,7 @@ __all__ = [
     "frequency_grid",
     "log_gabor",
     "log_gabor_bank",
+    "low_pass",
     "magnitude",
     "phase_congruency",
 ]
@@ -79,11 +80,11 @@ def log_gabor_bank(
     with torch.inference_mode(False), torch.no_grad():
         down, across = frequency_grid(height, width, device)
         radius, angle = torch.hypot(down, across), torch.atan2(-down, across)
-        low_pass = 1 / (1 + (radius / CUTOFF) ** (2 * ORDER))
+        kept = low_pass(radius)
         width_of_band = math.log(SIGMA_ON_CENTRE)
         bands = torch.stack(
             [
-                low_pass * log_gabor(radius, 1 / (SHORTEST_WAVE * 2**scale), width_of_band)
+                kept * log_gabor(radius, 1 / (SHORTEST_WAVE * 2**scale), width_of_band)
                 for scale in range(N_SCALES)
             ]
         )
@@ -91,6 +92,11 @@ def log_gabor_bank(
             [angular_fan(angle, o, N_ORIENTATIONS, SPREAD) * bands for o in range(N_ORIENTATIONS)]
         )
         return LogGaborBank(filters.to(dtype), _noise_gain(filters).to(dtype))
+
+
+def low_pass(radius: Tensor) -> Tensor:
+    """Butterworth filter that empties the corners of the spectrum."""
+    return 1 / (1 + (radius / CUTOFF) ** (2 * ORDER))
 
 
 def angular_fan(angle: Tensor, orientation: int, n_orientations: int, spread: float) -> Tensor:
