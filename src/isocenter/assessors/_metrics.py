@@ -242,8 +242,8 @@ def _apply(function: Callable[..., Tensor], module: ModuleType, look: _Look) -> 
     arguments = {"data_range": look.data_range} if ranged else {}
     if whole:
         return float(function(**tensors, **arguments)), "volume"
-    value, n_slices = _sliced(function, tensors, look.axis, arguments)
-    return value, f"mean of {n_slices} {PLANES[look.axis]} slices" if n_slices > 1 else "one slice"
+    values = _sliced(function, tensors, look.axis, arguments)
+    return _pooled(values, PLANES[look.axis], strict=look.reference is not None)
 
 
 def _check_size(module: ModuleType, look: _Look, *, whole: bool) -> None:
@@ -258,15 +258,28 @@ def _sliced(
     tensors: dict[str, Tensor],
     axis: int,
     arguments: dict[str, float],
-) -> tuple[float, int]:
-    """Mean over the slices that count, and their number."""
+) -> Tensor:
+    """Values of the slices that count."""
     parts = [
         by_slices(function, axis=axis, **_part(tensors, axis, start), **arguments)  # type: ignore[arg-type]
         for start in range(0, tensors["image"].shape[2 + axis], CHUNK)
     ]
     kept = torch.cat([part.kept[0] for part in parts])
-    values = torch.cat([part.slices[0] for part in parts])[kept]
-    return float(values.mean()), len(values)
+    return torch.cat([part.slices[0] for part in parts])[kept]
+
+
+def _pooled(values: Tensor, plane: str, *, strict: bool) -> tuple[float, str]:
+    """Mean of the slices, and which they were.
+
+    Against a reference (``strict``) a slice without a value leaves the mean without one; a
+    metric of one image has none on the small slices at the ends of a head, which are left out.
+    """
+    known = values if strict else values[~values.isnan()]
+    if len(values) == 1:
+        return float(known.mean()), "one slice"
+    told = f"mean of {len(known)} {plane} slices"
+    n_left = len(values) - len(known)
+    return float(known.mean()), f"{told}, {n_left} too small" if n_left else told
 
 
 def _part(tensors: dict[str, Tensor], axis: int, start: int) -> dict[str, Tensor]:

@@ -30,8 +30,8 @@ __all__ = ["brief_head", "brief_line", "table"]
 
 WIDTH, LABEL = 80, 12
 """Columns of the terminal, and those before what a line says."""
-FARTHEST = 3
-"""Most measures that a brief line names."""
+NAME = 24
+"""Columns of a scan's name in a brief line."""
 
 
 def table(result: Result) -> str:
@@ -47,22 +47,27 @@ def brief_head(result: Result, n_scans: int) -> str:
     lines = [f"{result.scan.name}   {n_scans} scans, {definition}"]
     if place is not None:
         lines += _said("among", _population(place))
-    lines += _ratings(result.ratings, numbers=False)
+    lines += _answers(result.ratings)
     names = [one.model for one in result.ratings]
-    columns = "".join(f"{name:>9}" for name in names)
-    lines += ["", f"  {'scan':<30}{'outside':>9}{columns}   farthest out on the worse side"]
+    columns = "".join(f"{name:>8}" for name in names)
+    lines += ["", f"  {'scan':<{NAME}}{'worse':>7}{columns}   farthest out"]
     return "\n".join(one_line(line).rstrip() for line in lines)
 
 
 def brief_line(result: Result) -> str:
-    """One line about one scan of many."""
-    odd = sorted(filter(is_odd, result.scores), key=_depth)
-    numbers = "".join(f"{_probability(one):>9}" for one in result.ratings)
-    name = result.document["input"]
-    shown = name if len(name) <= 29 else f"{name[:26]}..."
-    far = ", ".join(f"{score.name} {_ordinal(score)}" for score in odd[:FARTHEST])
-    n_odd = str(len(odd)) if among(result.scores) else "-"
-    return one_line(f"  {shown:<30}{n_odd:>9}{numbers}   {far}").rstrip()
+    """One line about one scan of many: how many measures are beyond the band on their worse
+    side, what raters would say, and the measures that are farthest out."""
+    judged = [score for score in result.scores if score.better is not None and is_odd(score)]
+    numbers = "".join(f"{_probability(one):>8}" for one in result.ratings)
+    name = one_line(result.document["input"])
+    shown = name if len(name) < NAME else f"{name[: NAME - 4]}..."
+    n_odd = str(len(judged)) if among(result.scores) else "-"
+    line = f"  {shown:<{NAME}}{n_odd:>7}{numbers}   "
+    for score in sorted(judged, key=_depth):
+        longer = f"{line}{score.name} {_ordinal(score)}  "
+        if len(longer.rstrip()) <= WIDTH:
+            line = longer
+    return line.rstrip()
 
 
 def _comparison(result: Result) -> Iterator[str]:
@@ -74,8 +79,9 @@ def _comparison(result: Result) -> Iterator[str]:
         yield from _said("against", result.reference)
     yield from _said("where", f"{found.where} ({found.n_voxels} voxels)")
     yield from _said("range", figure(found.data_range))
-    yield ""
-    yield f"  {'metric':<14}{'value':>10} {'unit':<7}{'better':<8}how"
+    if any(one.score.value is not None for one in found.found):
+        yield ""
+        yield f"  {'metric':<14}{'value':>10} {'unit':<7}{'better':<8}how"
     for one in found.found:
         if one.score.value is not None:
             better = one.score.better or ""
@@ -137,7 +143,7 @@ def _remarks(result: Result) -> Iterator[str]:
     why = why_not_placed(result.scores)
     if why is not None:
         remarks += _said("rank", f"none: {why}")
-    remarks += _ratings(result.ratings, numbers=True)
+    remarks += _ratings(result.ratings)
     for note in result.notes:
         remarks += _said("note", note)
     if remarks:
@@ -145,16 +151,22 @@ def _remarks(result: Result) -> Iterator[str]:
         yield from remarks
 
 
-def _ratings(ratings: Iterable[Rating | NoRating], *, numbers: bool) -> list[str]:
+def _ratings(ratings: Iterable[Rating | NoRating]) -> list[str]:
     """What raters would say; one line of why not where no model says anything."""
     told = list(ratings)
     given = [one for one in told if not hasattr(one, "why_missing")]
     if told and not given:
         return _said("rating", f"none: {told[0].why_missing}")  # type: ignore[union-attr]
-    lines = []
-    for one in given if numbers else []:
-        lines += _said("rating", _rating(one))
-    return lines
+    return [line for one in given for line in _said("rating", _rating(one))]
+
+
+def _answers(ratings: Iterable[Rating | NoRating]) -> list[str]:
+    """What the columns of probabilities are of."""
+    given = [(one.model, one.of) for one in ratings if not hasattr(one, "why_missing")]
+    if not given:
+        return _ratings(ratings)
+    told = "; ".join(f"{model}, probability of {answer!r}" for model, answer in given)
+    return _said("rating", told)
 
 
 def _rating(rating: Rating) -> str:

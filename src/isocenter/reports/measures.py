@@ -113,7 +113,7 @@ def figure(value: float | None) -> str:
         return "-"
     if value == int(value) and abs(value) < 1e9:
         return f"{value:.0f}"
-    return f"{value:.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:#.4g}"
+    return (f"{value:.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:#.4g}").rstrip(".")
 
 
 def arrow(score: Score) -> str:
