@@ -102,7 +102,7 @@ def _measures(result: Result) -> Iterator[str]:
         yield ""
         title = group.title
         percentile = f"{'percentile':>11}   5 % to 95 %" if place else ""
-        yield f"  {title:<18}{'value':>10} {'unit':<8}{'better':<8}{percentile}"
+        yield f"  {title:<17}{'value':>10} {'unit':<8}{'better':<8}{percentile}"
         yield from (_row(score) for score in group.scores)
     yield from _brightness(result.scores)
 
@@ -115,7 +115,7 @@ def _counts(result: Result) -> str:
 
 
 def _row(score: Score) -> str:
-    start = f"    {score.name:<16}{figure(score.value):>10} {score.unit or '':<8}"
+    start = f"    {score.name:<15}{figure(score.value):>10} {score.unit or '':<8}"
     start += f"{score.better or '':<8}"
     place = placed_in(score)
     if place is None or place.band is None:
