@@ -30,7 +30,7 @@ AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 
 
 def made_measures(volume: Volume, **options: object) -> tuple[Score, ...]:
-    """Every measure has the value 0.5; those of the air are missing; a maximum of 12 means a bug."""
+    """0.5 for every measure but those of the air; a maximum of 12 stands for a bug."""
     if float(volume.data.max()) == 12:
         raise TypeError("half a voxel")
     return tuple(
