@@ -17,7 +17,8 @@ ABOUT = {
     "artifact": "`iso.artifact(name, level)`; `isocenter list artifacts`",
     "reader": "what `iso.read` and `isocenter assess` take",
     "model": "`iso.assess(scan, model=name)`; `isocenter list models`",
-    "metric": "of an image, with a reference or without; `isocenter metrics`, `isocenter list metrics`",
+    "metric": "of an image, with a reference or without; `isocenter metrics`, "
+    "`isocenter list metrics`",
     "measure": "families of measures of a head; `iso.measure`, `isocenter metrics`, "
     "`isocenter list measures`",
 }

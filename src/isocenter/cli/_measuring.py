@@ -242,7 +242,7 @@ def _rating(one: Rating | NoRating) -> dict[str, Any]:
     values = {
         name: getattr(one, name, None) for name in ("probability", "of", "expected", "outside")
     }
-    reasons = {name: why or "the raters gave no score" for name in values}
+    reasons = dict.fromkeys(values, why or "the raters gave no score")
     return json.with_reasons(
         {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}, **reasons
     )

@@ -290,9 +290,7 @@ def _derivatives(options: Measuring) -> tuple[tuple[Path, Path, Path] | None, Pa
     return (csf, gm, wm), options.brain_mask or (brain if brain.exists() else None)
 
 
-def _jobs(
-    paths: Sequence[Path], choices: Choices, measuring: Measuring
-) -> tuple[list[Job], int]:
+def _jobs(paths: Sequence[Path], choices: Choices, measuring: Measuring) -> tuple[list[Job], int]:
     """The work to do, and how many of ``paths`` came to nothing (each is told on stderr)."""
     from isocenter.study.names import result_names
 
@@ -306,9 +304,7 @@ def _jobs(
     return [*jobs, *(Job(scan, names[scan], choices) for scan in scans)], n_failed
 
 
-def _known(
-    files: Sequence[Path], choices: Choices, measuring: Measuring
-) -> tuple[list[Job], int]:
+def _known(files: Sequence[Path], choices: Choices, measuring: Measuring) -> tuple[list[Job], int]:
     """The scans that files of MRIQC hold."""
     from isocenter.datasets.mriqc import read
 

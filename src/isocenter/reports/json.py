@@ -26,7 +26,15 @@ from isocenter.data.step import JSON, Step
 from isocenter.reports.series import Series, VolumeResult
 from isocenter.reports.text import valid
 
-__all__ = ["SCHEMA_VERSION", "document", "dump", "metric", "schema", "schema_of_metrics", "with_reasons"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "document",
+    "dump",
+    "metric",
+    "schema",
+    "schema_of_metrics",
+    "with_reasons",
+]
 
 SCHEMA_VERSION = "1.1"
 """Changes in its first part when a reader of older documents would break."""
