@@ -2,25 +2,30 @@
 
     python tools/fit_natural_scenes.py --data DATA --out runs/natural-scenes
 
-DATA holds the folders ``brains``, ``ms`` and ``dicom``; scikit-learn has to be installed.  Every
-stage leaves files in OUT and is passed over when they are there: ``slices`` (damaged slices with
-their truth), ``fitted`` (models without a card), the three models with their cards and
-``scores.md``.  People stand on the sides that the shipped assessor's recipe deals them to.
+DATA holds the folders ``brains``, ``ms`` and ``dicom``; scikit-learn has to be installed.  OUT
+gets ``slices`` (damaged slices with their truth, a file for each scan) and ``fitted`` (models
+without a card), which are passed over when they are there, and in the end the three models with
+their cards and ``scores.md``.  People stand on the sides that the shipped assessor's recipe deals
+them to.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.torch
 import torch
+from sklearn.svm import SVR
 from torch import Tensor
 
 from isocenter.artifacts import PRESETS, artifact, versions
@@ -41,7 +46,7 @@ from isocenter.training.recipes.assessor import AssessorRecipe
 
 RECIPE = AssessorRecipe()
 SEED = 11
-N_VERSIONS = 12
+N_VERSIONS = 8
 """Damaged versions of each brain, of the 24 of the preset ``physical``."""
 N_PLACES = 2
 """Slices of every version along every axis."""
@@ -51,7 +56,10 @@ SMALLEST = 64
 """Sides of the head's box in a slice, pixels, below which it is left out."""
 FLOOR = 0.002
 """1 - SSIM below which two qualities count as equal."""
-GRID = {"C": (1.0, 4.0, 16.0, 64.0), "gamma": (0.004, 0.01, 0.025)}
+START, FACTORS = {"C": 16.0, "gamma": 0.01}, {"C": 4.0, "gamma": 2.0}
+"""Constants of the regression from which better ones are looked for, and one step of each."""
+GAIN = 0.001
+"""Of Spearman's correlation, below which a step is not worth it."""
 N_FOLDS = 3
 TOLERANCE = 0.35
 """Of the regression, in logits: fewer support vectors, a smaller file."""
@@ -75,8 +83,12 @@ class Row:
 def main() -> None:
     options = _options()
     torch.set_num_threads(1)
-    for side in ("train", "test"):
-        damage(side, options)
+    with ProcessPoolExecutor(
+        options.workers, initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        for side in ("train", "test"):
+            made = pool.map(partial(damage, side, options), _brains(side, options))
+            print(f"{side}: {sum(made)} damaged slices", flush=True)
     fit(options)
     finish(options)
 
@@ -84,18 +96,17 @@ def main() -> None:
 # From scans to slices.
 
 
-def damage(side: str, options: argparse.Namespace) -> None:
-    """Leave one file of damaged slices for every brain of a side."""
-    for source in _brains(side, options):
-        file = _slices_file(side, source, options)
-        if not file.exists():
-            rows = list(damaged_slices(source, N_VERSIONS))
-            tensors = {
-                f"{i:04d}|{row.person}|{row.name}|{row.level}|{row.truth:.6f}": row.image
-                for i, row in enumerate(rows)
-            }
-            write_bytes(file, safetensors.torch.save(tensors))
-            print(f"{side} {source.person} {source.contrast}: {len(rows)} slices", flush=True)
+def damage(side: str, options: argparse.Namespace, source: Source) -> int:
+    """Leave a file of damaged slices of a scan; how many it holds."""
+    file = _slices_file(side, source, options)
+    if not file.exists():
+        rows = damaged_slices(source, N_VERSIONS)
+        tensors = {
+            f"{i:04d}|{row.person}|{row.name}|{row.level}|{row.truth:.6f}": row.image
+            for i, row in enumerate(rows)
+        }
+        write_bytes(file, safetensors.torch.save(tensors))
+    return len(_rows_of(file))
 
 
 def damaged_slices(source: Source, n_versions: int) -> Iterator[Row]:
@@ -148,8 +159,9 @@ def _box(mask: Tensor) -> tuple[slice, slice] | None:
     rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
     if min(len(rows), len(columns)) == 0:
         return None
-    box = tuple(slice(int(ends[0]), int(ends[-1]) + 1) for ends in (rows, columns))
-    return box if min(part.stop - part.start for part in box) >= SMALLEST else None
+    down, across = (slice(int(ends[0]), int(ends[-1]) + 1) for ends in (rows, columns))
+    sides = (down.stop - down.start, across.stop - across.start)
+    return (down, across) if min(sides) >= SMALLEST else None
 
 
 def _load(source: Source, rng: torch.Generator) -> Volume:
@@ -170,20 +182,21 @@ def _brains(side: str, options: argparse.Namespace) -> list[Source]:
 
 
 def _slices_file(side: str, source: Source, options: argparse.Namespace) -> Path:
-    folder = options.out / "slices"
-    folder.mkdir(parents=True, exist_ok=True)
     name = f"{side}-{source.person}-{source.contrast}".replace("/", "-")
-    return Path(folder / f"{name}.safetensors")
+    return Path(options.out / "slices" / f"{name}.safetensors")
 
 
 def load_rows(side: str, options: argparse.Namespace) -> list[Row]:
     """Every damaged slice of a side."""
+    files = [_slices_file(side, source, options) for source in _brains(side, options)]
+    return [row for file in files for row in _rows_of(file)]
+
+
+def _rows_of(file: Path) -> list[Row]:
     rows = []
-    for source in _brains(side, options):
-        tensors = safetensors.torch.load(_slices_file(side, source, options).read_bytes())
-        for key, image in sorted(tensors.items()):
-            _, person, name, level, truth = key.split("|")
-            rows.append(Row(person, name, int(level), image, float(truth)))
+    for key, image in sorted(safetensors.torch.load(file.read_bytes()).items()):
+        _, person, name, level, truth = key.split("|")
+        rows.append(Row(person, name, int(level), image, float(truth)))
     return rows
 
 
@@ -193,27 +206,24 @@ def load_rows(side: str, options: argparse.Namespace) -> list[Row]:
 def fit(options: argparse.Namespace) -> None:
     """Leave the three models, without a card, in ``OUT/fitted``."""
     folder = options.out / "fitted"
-    folder.mkdir(exist_ok=True)
-    for name, module in (("niqe", niqe), ("il_niqe", il_niqe)):
-        if not (folder / f"{name}.safetensors").exists():
-            scans = _scans("train", options)
-            found = [image for source in scans for image in pristine_slices(source)]
-            print(f"{name}: {len(found)} undistorted slices", flush=True)
-            module.fit(found, data_range=1.0).save(folder / f"{name}.safetensors")
+    learners = {"niqe": niqe.fit, "il_niqe": il_niqe.fit}
+    missing = [name for name in learners if not (folder / f"{name}.safetensors").exists()]
+    scans = _scans("train", options) if missing else []
+    found = [image for source in scans for image in pristine_slices(source)]
+    for name in missing:
+        learners[name](found, data_range=1.0).save(folder / f"{name}.safetensors")
+        print(f"{name}: fitted to {len(found)} undistorted slices", flush=True)
     if not (folder / "brisque.safetensors").exists():
         fit_brisque(load_rows("train", options)).save(folder / "brisque.safetensors")
 
 
 def fit_brisque(rows: list[Row]) -> Checkpoint:
-    """Support-vector regression; its two constants by leaving people out in turn."""
-    from sklearn.svm import SVR
-
+    """Support-vector regression, its constants by leaving people out in turn."""
     inputs, targets = _scene_features(rows), _logits(rows)
     mean, scale = inputs.mean(0), inputs.std(0)
     inputs = (inputs - mean) / scale
-    tried = [{"C": c, "gamma": gamma} for c in GRID["C"] for gamma in GRID["gamma"]]
-    ranked = [_left_out(rows, inputs, targets, constants) for constants in tried]
-    best = SVR(epsilon=TOLERANCE, **tried[int(np.argmax(ranked))]).fit(inputs, targets)
+    constants, left_out = climb(lambda tried: _left_out(rows, inputs, targets, tried))
+    best = SVR(epsilon=TOLERANCE, **constants).fit(inputs, targets)
     print(f"brisque: {best}, {len(best.support_)} of {len(rows)} support vectors", flush=True)
     tensors = {
         "mean": mean,
@@ -228,7 +238,7 @@ def fit_brisque(rows: list[Row]) -> Checkpoint:
         config={"C": best.C, "gamma": best.gamma, "epsilon": TOLERANCE, "target": "logit"},
         preprocess={},
         outputs={"brisque": {"better": "lower", "range": [0.0, 100.0], "of": "100 (1 - SSIM)"}},
-        calibration={"SROCC of training people left out": max(ranked)},
+        calibration={"SROCC of training people left out": left_out},
         card={},
         tensors={
             f"fitted.{name}": torch.as_tensor(values, dtype=torch.float32)
@@ -237,12 +247,31 @@ def fit_brisque(rows: list[Row]) -> Checkpoint:
     )
 
 
+def climb(rank: Callable[[dict[str, float]], float]) -> tuple[dict[str, float], float]:
+    """Constants whose neighbours on a logarithmic grid are hardly better, and their rank."""
+    ranks: dict[tuple[int, ...], float] = {}
+    best: tuple[int, ...] = (0,) * len(START)
+    while True:
+        for step in itertools.product((-1, 0, 1), repeat=len(best)):
+            place = tuple(at + by for at, by in zip(best, step, strict=True))
+            if place not in ranks:
+                ranks[place] = rank(_constants(place))
+        ahead = max(ranks, key=lambda place: ranks[place])
+        if ranks[ahead] < ranks[best] + GAIN:
+            return _constants(best), ranks[best]
+        best = ahead
+
+
+def _constants(place: tuple[int, ...]) -> dict[str, float]:
+    return {
+        name: START[name] * FACTORS[name] ** steps for name, steps in zip(START, place, strict=True)
+    }
+
+
 def _left_out(
     rows: list[Row], inputs: np.ndarray, targets: np.ndarray, constants: dict[str, float]
 ) -> float:
     """Spearman's correlation when every person is predicted from people of other folds."""
-    from sklearn.svm import SVR
-
     people = np.unique([row.person for row in rows], return_inverse=True)[1]
     guess = np.empty(len(rows))
     for fold in range(N_FOLDS):
@@ -273,7 +302,8 @@ def finish(options: argparse.Namespace) -> None:
     measured = {}
     for name, score in _methods(folder).items():
         values = np.array([float(score(row.image[None, None])) for row in rows])
-        print(f"{name}: {np.isnan(values).sum()} of {len(values)} slices without a score")
+        missing = np.isnan(values).sum()
+        print(f"{name}: {missing} of {len(values)} slices without a score", flush=True)
         measured[name] = _agreement(rows, values, truth)
     for name in ("brisque", "niqe", "il_niqe"):
         model = Checkpoint.load(folder / f"{name}.safetensors")
@@ -332,7 +362,7 @@ def _correlation(
 def table(measured: dict[str, dict[str, Any]]) -> str:
     """Spearman's correlations with their 95 % intervals by person, as markdown."""
     columns = next(iter(measured.values()))
-    lines = [f"| SROCC with 100 (1 - SSIM) | {' | '.join(columns)} |", "|---" * 8 + "|"]
+    lines = [f"| metric | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, found in measured.items():
         cells = (f"{e['value']:.2f} ({e['interval'][0]:.2f}, {e['interval'][1]:.2f})"
                  for e in found.values())  # fmt: skip
@@ -351,7 +381,7 @@ def _card(
         "task": "no-reference quality of head MR slices; research use only",
         "licence": "Apache-2.0",
         "data": sorted({source.origin for used in sides.values() for source in used}),
-        "damage": "simulated: preset physical, levels 1 to 4, one artifact at a time",
+        "damage": f"simulated: {N_VERSIONS} of the 24 versions of the preset physical, and none",
         "quality": "100 (1 - SSIM) against the undamaged slice inside the head",
         "slices": "box of the head in slices of three planes; 255 at the head's 99th percentile",
         "split": split,
@@ -378,7 +408,11 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    return parser.parse_args()
+    parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
+    options = parser.parse_args()
+    for folder in ("slices", "fitted"):
+        (options.out / folder).mkdir(parents=True, exist_ok=True)
+    return options
 
 
 if __name__ == "__main__":

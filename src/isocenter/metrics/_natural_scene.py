@@ -12,12 +12,18 @@ from torch import Tensor
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.errors import BadCheckpoint, UsageError
 from isocenter.metrics._pairs import check
-from isocenter.ops.natural_scene import fit_asymmetric, neighbour_products, width_over_deviation
+from isocenter.ops.natural_scene import (
+    Asymmetric,
+    fit_asymmetric,
+    neighbour_products,
+    width_over_deviation,
+)
 
 __all__ = [
     "Pristine",
     "load_fitted",
     "mean_and_covariance",
+    "mean_and_deviations",
     "pack",
     "patch_statistics",
     "score_alone",
@@ -25,8 +31,8 @@ __all__ = [
     "sharp_patches",
 ]
 
-CHUNK_PIXELS = 1 << 18
-"""Pixels scored at once; bounds the memory."""
+CHUNK_PIXELS = 1 << 16
+"""Pixels scored at once: many maps of them stay in the cache."""
 SHARPNESS = 0.75
 """Share of the sharpest patch's deviation from which a patch is learned from."""
 
@@ -64,11 +70,13 @@ def score_alone(
     if image.shape[1] != 1:
         raise UsageError(f"{name} judges grey images, one channel; got {image.shape[1]} channels")
     kind = torch.promote_types(image.dtype, torch.float32)
+    if len(image) == 0:
+        return image.new_zeros(0, dtype=kind)
     scores = [
         _score(formula, part.to(torch.float64) * (255 / data_range), minimum_side)
         for part in _parts(image.detach(), mask)
     ]
-    return torch.cat(scores).to(kind) if scores else image.new_zeros(0, dtype=kind)
+    return torch.cat(scores).to(kind)
 
 
 def _parts(image: Tensor, mask: Tensor | None) -> Iterator[Tensor]:
@@ -139,23 +147,35 @@ class Pristine:
         return squared.clamp_min(0).sqrt()
 
 
-def mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:
     """Of the patches of every image, those with a feature that is not finite left out.
 
     Args:
         features: (n, P, k).
 
     Returns:
-        Means (n, k), covariances (n, k, k), zero for a single patch, and which patches count
-        (n, P).  NaN in the mean where none does.
+        Means (n, k), NaN where no patch counts, and covariances (n, k, k), zero for a single one.
+    """
+    mean, deviations, _ = mean_and_deviations(features)
+    return mean, deviations.mT @ deviations
+
+
+def mean_and_deviations(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the patches of every image, those with a feature that is not finite left out.
+
+    Args:
+        features: (n, P, k).
+
+    Returns:
+        Means (n, k), NaN where no patch counts; deviations from them (n, P, k), whose products
+        add up to the covariance, zero for patches that do not count; and which do, (n, P).
     """
     counted = features.isfinite().all(-1)
     filled = torch.where(counted[..., None], features, 0)
     count = counted.sum(1)
     mean = filled.sum(1) / count[:, None]
     centred = torch.where(counted[..., None], features - mean.nan_to_num()[:, None], 0)
-    spread = centred.mT @ centred / (count - 1).clamp_min(1)[:, None, None]
-    return mean, spread, counted
+    return mean, centred / (count - 1).clamp_min(1).sqrt()[:, None, None], counted
 
 
 def sharp_patches(
@@ -208,21 +228,21 @@ def patch_statistics(squares: Tensor) -> Tensor:
     products = fit_asymmetric(neighbour_products(squares[:, :, 0]).flatten(3))
     scale = width_over_deviation(products.shape)
     pairs = [products.shape, products.mean, products.left * scale, products.right * scale]
-    return torch.cat([shapes_and_widths(squares), torch.stack(pairs, -1).flatten(2)], -1)
+    pixels = shapes_and_widths(fit_asymmetric(squares.flatten(3)))
+    return torch.cat([pixels, torch.stack(pairs, -1).flatten(2)], -1)
 
 
-def shapes_and_widths(squares: Tensor) -> Tensor:
-    """Shape and mean width of the asymmetric Gaussian of every map.
+def shapes_and_widths(found: Asymmetric) -> Tensor:
+    """Shape and mean width of every map's distribution in every patch.
 
     Args:
-        squares: (n, P, C, side, side).
+        found: Four of (n, P, C).
 
     Returns:
         (n, P, 2 C).
     """
-    pixels = fit_asymmetric(squares.flatten(3))
-    widths = (pixels.left + pixels.right) / 2 * width_over_deviation(pixels.shape)
-    return torch.stack([pixels.shape, widths], -1).flatten(2)
+    widths = (found.left + found.right) / 2 * width_over_deviation(found.shape)
+    return torch.stack([found.shape, widths], -1).flatten(2)
 
 
 def load_fitted(name: str, model: Path | None) -> Checkpoint:

@@ -1,9 +1,9 @@
 """IL-NIQE: NIQE with gradients and log-Gabor waves, judged patch by patch."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,22 @@ from torch import Tensor
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.errors import UsageError
 from isocenter.metrics._natural_scene import (
-    Pristine,
     load_fitted,
-    mean_and_covariance,
+    mean_and_deviations,
     pack,
     patch_statistics,
     score_alone,
     shapes_and_widths,
     sharp_patches,
 )
-from isocenter.ops.natural_scene import contrast_normalised, fit_weibull, patches
+from isocenter.ops.natural_scene import (
+    asymmetric_of,
+    contrast_normalised,
+    one_sided_means,
+    patch_means,
+    patches,
+    weibull_of,
+)
 from isocenter.ops.phase import angular_fan, frequency_grid, log_gabor, low_pass
 from isocenter.ops.windows import gaussian, slide, slide_along
 
@@ -98,10 +104,8 @@ def il_niqe(
 
     def distance(images: Tensor) -> Tensor:
         components = space.components(patch_features(images, patch)[0])
-        _, covariance, counted = mean_and_covariance(components)
-        distances = space.pristine.distances(components, covariance)
-        total = torch.where(counted, distances, 0).sum(1)
-        return total / counted.sum(1)
+        distances, counted = _distances(components)
+        return torch.where(counted, distances, 0).sum(1) / counted.sum(1)
 
     return score_alone(
         "IL-NIQE", distance, image, data_range=data_range, minimum_side=patch, mask=mask
@@ -133,20 +137,18 @@ def fit(
     """
     found = sharp_patches(images, patch_features, data_range=data_range, patch=patch)
     space = _Space.of(found, kept)
-    variance = space.pristine.covariance.diagonal()
-    arrays = {"centre": space.centre, "axes": space.axes, "variance": variance}
+    arrays = {"centre": space.centre, "axes": space.axes}
     return pack("il_niqe", {"patch": patch, "kept": kept}, arrays, card)
 
 
 @dataclass(frozen=True, eq=False)
 class _Space:
-    """Principal components of undistorted patches, and their spread along them."""
+    """Principal components, which undistorted patches have with mean 0 and variance 1."""
 
     centre: Tensor
-    """(k,)."""
+    """(d,)."""
     axes: Tensor
-    """(k, d), for features less the centre."""
-    pristine: Pristine
+    """(d, k), for features less the centre."""
 
     @classmethod
     def of(cls, features: Tensor, kept: float) -> "_Space":
@@ -157,21 +159,38 @@ class _Space:
                 f"got {len(features)}: give more images"
             )
         centre, scale = features.mean(0), features.std(0)
+        scale = torch.where(scale > 0, scale, 1)
         values, vectors = torch.linalg.eigh(torch.cov(((features - centre) / scale).T))
         strongest = slice(len(values) - int(kept * len(values)), None)
-        covariance = torch.diag(values[strongest])
-        axes = vectors[:, strongest] / scale[:, None]
-        return cls(centre, axes, Pristine(torch.zeros(len(covariance)).double(), covariance))
+        return cls(centre, vectors[:, strongest] / scale[:, None] / values[strongest].sqrt())
 
     @classmethod
     def stored(cls, checkpoint: Checkpoint) -> "_Space":
-        centre, axes, variance = (
-            checkpoint.fitted(name).double() for name in ("centre", "axes", "variance")
-        )
-        return cls(centre, axes, Pristine(torch.zeros_like(variance), torch.diag(variance)))
+        parts = (checkpoint.fitted(name).double() for name in ("centre", "axes"))
+        return cls(*parts)
 
     def components(self, features: Tensor) -> Tensor:
         return (features - self.centre.to(features)) @ self.axes.to(features)
+
+
+def _distances(components: Tensor) -> tuple[Tensor, Tensor]:
+    """Of every patch from the undistorted ones, by the mean of both covariances.
+
+    That of undistorted patches is 1, that of the image's own D^T D for few deviations D, so that
+    (1 + D^T D)^-1 = 1 - D^T (1 + D D^T)^-1 D is a small system (Woodbury).
+
+    Args:
+        components: (n, P, k).
+
+    Returns:
+        (n, P), and which patches count, (n, P).
+    """
+    _, deviations, counted = mean_and_deviations(components)
+    seen = deviations @ components.nan_to_num().mT
+    gram = deviations @ deviations.mT + torch.eye(seen.shape[1]).to(seen)
+    shared = (seen * torch.linalg.solve(gram, seen)).sum(1)
+    squared = 2 * (components.square().sum(-1) - shared)
+    return squared.clamp_min(0).sqrt(), counted
 
 
 def patch_features(images: Tensor, patch: int) -> tuple[Tensor, Tensor]:
@@ -188,7 +207,7 @@ def patch_features(images: Tensor, patch: int) -> tuple[Tensor, Tensor]:
     images = images[:, :, :height, :width]
     fine, deviation = _features(images, patch, scale=1)
     coarse, _ = _features(_halved(images), patch // 2, scale=2)
-    return torch.cat([fine, coarse], -1), patches(deviation, patch).mean((2, 3, 4))
+    return torch.cat([fine, coarse], -1), patch_means(deviation, patch)[..., 0]
 
 
 def _halved(images: Tensor) -> Tensor:
@@ -199,26 +218,35 @@ def _halved(images: Tensor) -> Tensor:
 def _features(images: Tensor, patch: int, *, scale: int) -> tuple[Tensor, Tensor]:
     """216 numbers of every patch, and the map of local deviations."""
     normalised, deviation = contrast_normalised(images, width=WINDOW, edges="nearest")
+    # Single precision, which is twice as fast, has digits enough for what has no mean.
+    centred = (images - images.mean((2, 3), keepdim=True)).float()
+    average = partial(patch_means, side=patch)
+    means, log_means = [], []
+    for maps in _maps(centred, scale):
+        down, across = maps[:, -2:].split(1, 1)
+        logs = (down * down + across * across).clamp_min(TINY).log() / 2
+        means.append(one_sided_means(maps, average))
+        log_means.append(torch.stack([average(logs), average(logs * logs)]))
+    weibull = weibull_of(*torch.cat(log_means, -1))
     found = [
-        patch_statistics(patches(normalised, patch)),
-        *_slope_statistics(*_slopes(images, scale), patch),
+        patch_statistics(patches(normalised.float(), patch)),
+        shapes_and_widths(asymmetric_of(torch.cat(means, -2))),
+        torch.stack(weibull, -1).flatten(2),
     ]
-    # Single precision, which is twice as fast, has digits enough for waves without a mean.
-    spectrum = torch.fft.fft2((images - images.mean((2, 3), keepdim=True)).float())
+    return torch.cat(found, -1).double(), deviation
+
+
+def _maps(images: Tensor, scale: int) -> Iterator[Tensor]:
+    """Slopes of images without a mean, then every wave with its slopes.
+
+    Yields:
+        (n, 2, H, W), then (n, 3, H, W, 2) with the response first and real and imaginary part
+        side by side.
+    """
+    yield torch.cat(_slopes(images, scale), 1)
+    spectrum = torch.fft.fft2(images)
     for filters in _bank(images.shape[2], images.shape[3], scale, images.device):
-        waves = torch.fft.ifft2(spectrum[:, :, None] * filters)
-        response, down, across = torch.cat([waves.real, waves.imag], 2).unbind(1)
-        found += [shapes_and_widths(patches(response, patch))]
-        found += _slope_statistics(down, across, patch)
-    return torch.cat(found, -1), deviation
-
-
-def _slope_statistics(down: Tensor, across: Tensor, patch: int) -> list[Tensor]:
-    """Of both slopes of every map (n, C, H, W), and of their magnitude."""
-    slopes = patches(torch.cat([down, across], 1), patch)
-    logs = (down * down + across * across).clamp_min(TINY).log() / 2
-    weibull = fit_weibull(patches(logs, patch).flatten(3))
-    return [shapes_and_widths(slopes), torch.stack(weibull, -1).flatten(2)]
+        yield torch.view_as_real(torch.fft.ifft2(spectrum * filters))
 
 
 def _slopes(images: Tensor, scale: int) -> tuple[Tensor, Tensor]:
@@ -243,7 +271,7 @@ def _bank(height: int, width: int, scale: int, device: torch.device) -> Tensor:
     """Log-Gabor filters, alone and with the slopes down and across.
 
     Returns:
-        (waves, 3, orientations, height, width), complex64.
+        (waves * orientations, 3, height, width), complex64.
     """
     with torch.inference_mode(False), torch.no_grad():
         down, across = frequency_grid(height, width, device)
@@ -260,8 +288,8 @@ def _bank(height: int, width: int, scale: int, device: torch.device) -> Tensor:
         rows = [_response(taps, height, device)[:, None] for taps in (smooth, slope)]
         columns = [_response(taps, width, device) for taps in (smooth, slope)]
         slopes = [torch.ones_like(radius), rows[1] * columns[0], rows[0] * columns[1]]
-        filters = torch.stack(bands)[:, None, None] * torch.stack(slopes)[:, None] * fans
-        return filters.to(torch.complex64)
+        waves = torch.stack(bands)[:, None] * fans
+        return (waves.flatten(0, 1)[:, None] * torch.stack(slopes)).to(torch.complex64)
 
 
 def _response(taps: Tensor, side: int, device: torch.device) -> Tensor:

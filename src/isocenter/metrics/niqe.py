@@ -77,7 +77,7 @@ def niqe(
     patch, pristine = int(fitted.config["patch"]), Pristine.stored(fitted)
 
     def distance(images: Tensor) -> Tensor:
-        mean, covariance, _ = mean_and_covariance(patch_features(images, patch)[0])
+        mean, covariance = mean_and_covariance(patch_features(images, patch)[0])
         return pristine.distances(mean[:, None], covariance)[:, 0]
 
     return score_alone(
