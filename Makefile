@@ -53,6 +53,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "'$(PYTHON)' cannot make a virtual environment: on Debian or Ubuntu, apt install python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[test,dev]'
+# piq asks for torchvision, which no test needs and which breaks torchmetrics: so piq comes alone.
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --no-deps 'piq==0.8.0'
 	@touch $@
 
 clean:

@@ -14,18 +14,21 @@ import argparse
 import multiprocessing
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from sklearn.ensemble import ExtraTreesRegressor
 
-from isocenter.assessors._outputs import OUTPUTS, PUBLISHED_CLASSES, TYPES
+from isocenter.assessors._outputs import OUTPUTS, PUBLISHED_CLASSES, TYPES, quality_to_target
+from isocenter.assessors._shading import shading_tensors, with_second_witness
 from isocenter.assessors.hsfnet import Assessor
 from isocenter.data.atomic import write_text
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.datasets.collection import Source, sources
 from isocenter.nets.hsfnet import build
+from isocenter.ops.trees import Trees
 from isocenter.training.calibrate import calibrate, fit_domain
 from isocenter.training.evaluate import (
     evaluate_baselines,
@@ -41,8 +44,10 @@ from isocenter.training.predictions import (
     load,
     predict,
     predict_foreign,
+    predict_shading,
 )
 from isocenter.training.recipes.assessor import AssessorRecipe
+from isocenter.training.trees import lay_out
 
 SIDES = {
     # side: (presets, variants of each scan, every n-th scan)
@@ -50,6 +55,8 @@ SIDES = {
     "validation": (("physical",), 2, 1),
     "test": (("physical", "hsfnet-2025"), 1, 1),
 }
+N_LIGHTINGS = 5
+"""Variants of each training scan from which the trees learn how heads are lit."""
 N_FOREIGN = 120
 """Painted objects that teach what is no head."""
 
@@ -85,6 +92,10 @@ def predict_all(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
         parts = _deal(scans[:: SIDES[side][2]], options.processes)
         jobs = [(options, side, part) for part in parts]
         _in_processes(_predict, jobs).save(file)
+    file = options.out / "predictions-shading.safetensors"
+    if not file.exists():
+        parts = _deal(recipe.side(options.data, "train"), options.processes)
+        _in_processes(_predict_shading, [(recipe, part) for part in parts]).save(file)
     file = options.out / "predictions-foreign.safetensors"
     if not file.exists():
         share = N_FOREIGN // options.processes
@@ -101,8 +112,14 @@ def finish(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
     """Calibrate on validation people, measure on test people, write weights and scores."""
     rows = {side: load(options.out / f"predictions-{side}.safetensors") for side in SIDES}
     foreign = load(options.out / "predictions-foreign.safetensors")
+    trees = fit_shading(load(options.out / "predictions-shading.safetensors"), recipe.seed)
+    rows = {
+        side: replace(part, outputs=with_second_witness(part.outputs, part.shading, trees))
+        for side, part in rows.items()
+    }
     domain = fit_domain(concatenate([rows["known"], rows["validation"]]), foreign)
     calibration, fitted = calibrate(rows["validation"], domain)
+    fitted |= shading_tensors(trees)
     preset, level = rows["test"].column("preset"), rows["test"].column("level")
     physical = rows["test"].where(preset == "physical")
     published = rows["test"].where((preset == "hsfnet-2025") | (level == "0"))
@@ -122,6 +139,14 @@ def finish(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
     print(text)
 
 
+def fit_shading(rows: Predictions, seed: int) -> Trees:
+    """Quality that ``bias`` alone leaves, from how a head is lit."""
+    forest = ExtraTreesRegressor(n_estimators=100, min_samples_leaf=3, random_state=seed)
+    forest.fit(rows.shading.numpy(), quality_to_target(rows.quality).numpy())
+    grown = [tree.tree_ for tree in forest.estimators_]
+    return lay_out(grown, [tree.value.ravel() / len(grown) for tree in grown])
+
+
 def _brains(rows: Predictions) -> Predictions:
     return rows.where(rows.column("kind") == "brain")
 
@@ -132,6 +157,13 @@ def _predict(options: argparse.Namespace, side: str, scans: list[Source]) -> Pre
     presets, n_variants, _ = SIDES[side]
     seed = AssessorRecipe().seed
     return predict(assessor, scans, presets=presets, n_variants=n_variants, seed=seed, say=_say)
+
+
+def _predict_shading(recipe: AssessorRecipe, scans: list[Source]) -> Predictions:
+    torch.set_num_threads(1)
+    return predict_shading(
+        recipe.preprocess, scans, n_variants=N_LIGHTINGS, seed=recipe.seed, say=_say
+    )
 
 
 def _predict_foreign(options: argparse.Namespace, first: int, count: int) -> Predictions:
@@ -198,6 +230,7 @@ def _card(
         "data": sorted({source.origin for source in found}),
         "foreign": f"{N_FOREIGN} painted objects that are no heads, for the domain check",
         "damage": "simulated: presets physical and hsfnet-2025, singly and in pairs",
+        "shading": "100 randomised trees on all training scans, five variants of each",
         "quality": "SSIM against the undamaged scan inside the head, mean over slices",
         "split": {side: list(people) for side, people in split.items()},
         "seed": recipe.seed,

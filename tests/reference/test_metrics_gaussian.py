@@ -1,14 +1,10 @@
-"""Metrics on sliding windows against scikit-image, MONAI, torchmetrics, piq and sewar.
-
-None of these packages is needed to use or test Isocenter; a test whose package is not
-installed is skipped.
-"""
+"""Metrics on sliding windows against scikit-image, MONAI, torchmetrics, piq and sewar."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from types import ModuleType, SimpleNamespace
+from importlib import import_module
+from types import ModuleType
 
 import pytest
 import torch
@@ -59,49 +55,22 @@ def each(function: Callable[..., float], image: Tensor, clean: Tensor, **options
 
 @pytest.fixture(scope="module")
 def skimage() -> ModuleType:
-    return pytest.importorskip("skimage.metrics", reason="scikit-image is not installed")
+    return import_module("skimage.metrics")
 
 
 @pytest.fixture(scope="module")
 def monai() -> ModuleType:
-    return pytest.importorskip("monai.metrics.regression", reason="MONAI is not installed")
+    return import_module("monai.metrics.regression")
 
 
 @pytest.fixture(scope="module")
 def torchmetrics() -> ModuleType:
-    return pytest.importorskip(
-        "torchmetrics.functional.image", reason="torchmetrics is not installed"
-    )
+    return import_module("torchmetrics.functional.image")
 
 
 @pytest.fixture(scope="module")
 def sewar() -> ModuleType:
-    return pytest.importorskip("sewar", reason="sewar is not installed")
-
-
-@pytest.fixture(scope="module")
-def piq() -> ModuleType:
-    """piq imports torchvision for networks that no test here uses: a stand-in will do."""
-    if "piq" in sys.modules:
-        return sys.modules["piq"]
-    models = _Hollow("torchvision.models")
-    torchvision = ModuleType("torchvision")
-    torchvision.models = models  # type: ignore[attr-defined]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "torchvision", torchvision)
-        patch.setitem(sys.modules, "torchvision.models", models)
-        return pytest.importorskip("piq", reason="piq is not installed")
-
-
-class _Hollow(ModuleType):
-    """A module that has every name and nothing behind it."""
-
-    inception = SimpleNamespace(InceptionA=object, InceptionC=object, InceptionE=object)
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return SimpleNamespace()
+    return import_module("sewar")
 
 
 @pytest.mark.parametrize("shape", [(64, 71), *SOLIDS])
@@ -126,6 +95,21 @@ def test_ssim_is_that_of_monai(monai: ModuleType, shape: tuple[int, ...]) -> Non
     image, clean = pair(shape)
     theirs = monai.SSIMMetric(len(shape), data_range=RANGE)._compute_metric(image, clean)
     assert close(ssim(image, clean, data_range=RANGE), theirs.flatten(), 1e-5)
+
+
+@pytest.mark.parametrize("shape", [(64, 71), *SOLIDS])
+def test_ssim_and_psnr_are_those_of_torchmetrics(
+    torchmetrics: ModuleType, shape: tuple[int, ...]
+) -> None:
+    """There the reflected borders count, as they do here under a mask of everything."""
+    image, clean = pair(shape)
+    options = {"data_range": RANGE, "reduction": "none"}
+    similar = torchmetrics.structural_similarity_index_measure(image, clean, **options)
+    axes = tuple(range(1, image.ndim))
+    decibels = torchmetrics.peak_signal_noise_ratio(image, clean, dim=axes, **options)
+    everywhere = torch.ones(shape, dtype=torch.bool)
+    assert close(ssim(image, clean, data_range=RANGE, mask=everywhere), similar, 1e-8)
+    assert close(psnr(image, clean, data_range=RANGE), decibels, 1e-6)
 
 
 @pytest.mark.parametrize("shape", [(64, 71), *SOLIDS])

@@ -1,16 +1,9 @@
-"""Metrics of phase, saliency, gradients and wavelets against piq, run beside them.
-
-piq cannot be imported without torchvision, which these metrics never use: where torchvision is
-absent a stand-in takes its place while piq loads.
-"""
+"""Metrics of phase, saliency, gradients and wavelets against piq, run beside them."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,31 +22,6 @@ SIDES = [(64, 64), (65, 90), (101, 78)]
 every_size = pytest.mark.parametrize("sides", SIDES, ids=str)
 NO_COLOUR = 1e12
 """For the constant of piq's colour similarity: makes that similarity 1."""
-
-
-def stand_in() -> dict[str, types.ModuleType]:
-    """What piq asks torchvision for at import."""
-    models = types.ModuleType("torchvision.models")
-    for name in ("vgg16", "vgg19", "VGG16_Weights", "VGG19_Weights", "inception_v3"):
-        setattr(models, name, None)
-    models.__dict__["Inception3"] = type("Inception3", (), {})
-    models.__dict__["inception"] = types.SimpleNamespace(
-        **{f"Inception{letter}": type(letter, (), {}) for letter in ("A", "B", "C", "D", "E")}
-    )
-    torchvision = types.ModuleType("torchvision")
-    torchvision.__dict__["models"] = models
-    return {"torchvision": torchvision, "torchvision.models": models}
-
-
-@pytest.fixture(scope="module")
-def piq() -> Iterator[Any]:
-    if importlib.util.find_spec("piq") is None:
-        pytest.skip("piq is not installed")
-    with pytest.MonkeyPatch.context() as patch:
-        if importlib.util.find_spec("torchvision") is None:
-            for name, module in stand_in().items():
-                patch.setitem(sys.modules, name, module)
-        yield importlib.import_module("piq")
 
 
 def pair(sides: tuple[int, int], dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:

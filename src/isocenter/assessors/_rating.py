@@ -19,7 +19,7 @@ import torch
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.errors import BadCheckpoint, UnknownName, UsageError
 from isocenter.ops.ranks import normal_scores
-from isocenter.ops.trees import LEAF, Trees
+from isocenter.ops.trees import Trees
 
 __all__ = ["RATERS", "Blend", "Rater", "Rating", "load", "rating"]
 
@@ -228,17 +228,12 @@ def _blend(checkpoint: Checkpoint, index: int) -> Blend:
 
 
 def _check(blends: Sequence[Blend], n_measures: int) -> None:
-    """Children come after their parents, and nothing points beyond its array."""
+    """All parts know the same measures."""
     for blend in blends:
-        trees = blend.trees
-        n_nodes, nodes = len(trees.column), np.flatnonzero(trees.column != LEAF)
         fits = (
-            len(trees.number) == len(trees.left) == n_nodes
+            blend.trees.is_sound(n_measures)
             and blend.weight.shape == (n_measures,)
             and blend.quantiles.shape[1:] == (n_measures,)
-            and bool(((trees.roots >= 0) & (trees.roots < n_nodes)).all())
-            and bool(((trees.column >= LEAF) & (trees.column < n_measures)).all())
-            and bool(((trees.left[nodes] > nodes) & (trees.left[nodes] < n_nodes - 1)).all())
         )
         if not fits:
             raise BadCheckpoint("the trees of these weights do not fit together; train them again")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from isocenter.assessors._evidence import FITTED, presence, quality
 from isocenter.assessors._outputs import OUTPUTS, TYPES, split_outputs, target_to_quality
+from isocenter.assessors._shading import shading_trees, with_second_witness
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Slabs, preprocess_from_json
 from isocenter.data.scores import Finding, Plane, SliceRange, Strip
@@ -122,7 +123,7 @@ class Assessor:
     def look(self, scan: Volume) -> Raw:
         """Run the network on slabs spread over the head."""
         head = find_head(scan.data)
-        where = _places(scan, head, self.preprocess)
+        where = places(scan, head, self.preprocess)
         batch = take_slabs(scan.data, scan.spacing, head, where, self.preprocess)
         features = []
         for slabs, facts in zip(
@@ -149,15 +150,17 @@ class Assessor:
     def read(self, raw: Raw) -> Judgement:
         """Calibrated judgement from the network's numbers."""
         fitted = {name: self.checkpoint.fitted(name) for name in FITTED}
-        levels = split_outputs(raw.scan).levels
+        trees = shading_trees(self.checkpoint)
+        outputs = with_second_witness(raw.scan, torch.tensor(raw.head.shading), trees)
+        levels = split_outputs(outputs).levels
         slab_severity = severity(split_outputs(raw.slabs).levels, presence(raw.slabs, fitted))
         slab_severity = slab_severity * (raw.batch.facts[:, SHARE, None] > ENOUGH)
-        value, interval = self._quality(float(quality(raw.scan, fitted)))
+        value, interval = self._quality(float(quality(outputs, fitted)))
         overall = slab_severity.amax(-1)
         return Judgement(
             quality=value,
             interval=interval,
-            findings=_findings(levels, presence(raw.scan, fitted), slab_severity, raw),
+            findings=_findings(levels, presence(outputs, fitted), slab_severity, raw),
             strips=_strips(raw, overall),
             distance=self.distance(raw),
             worst=tuple(raw.where[i] for i in _worst(overall)),
@@ -222,7 +225,7 @@ def _config(values: Mapping[str, Any]) -> Config:
         raise BadCheckpoint(f"the checkpoint's config does not fit this version: {error}") from None
 
 
-def _places(scan: Volume, head: Head, preprocess: Slabs) -> tuple[tuple[int, int], ...]:
+def places(scan: Volume, head: Head, preprocess: Slabs) -> tuple[tuple[int, int], ...]:
     """Evenly spread slabs along every usable axis, without repetition."""
     axes = usable_axes(scan.spacing, scan.shape, preprocess)
     places: list[tuple[int, int]] = []

@@ -50,8 +50,9 @@ def measure(
         head: Where the head is; found when not given, as are the others.
         brain: Where the brain is.
         tissue: Probabilities of cerebrospinal fluid, grey and white matter, and the shading.
-        template: The same probabilities of a template, brought onto the scan's grid; without
-            it the overlap with a template is missing.
+        template: The same probabilities of a template, as images on the scan's grid or as
+            volumes on their own, which are registered to the scan's tissues by an affine map;
+            without it the overlap with a template is missing.
 
     Returns:
         68 scores; ``why_missing`` says why one has no value.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from isocenter.data.shapes import Affine44, Image3, Mask3
@@ -22,6 +23,7 @@ from isocenter.ops.air import (
 from isocenter.ops.brain import brain_mask, why_implausible
 from isocenter.ops.morphology import erode18
 from isocenter.ops.regions import head_mask
+from isocenter.ops.register import bring, register_tissues
 from isocenter.ops.tissue import DARK_TO_BRIGHT, TissueMaps, tissue_maps, why_untrustworthy
 
 __all__ = ["FEWEST_AIR", "Anatomy", "Template", "find_anatomy"]
@@ -35,8 +37,10 @@ STRIPPED = 0.7
 WHITE_MATTER = 1000.0
 """Median brightness of white matter in the harmonized image."""
 
-Template = tuple[Image3, Image3, Image3]
-"""Probabilities of CSF, grey and white matter of a template, on the scan's grid."""
+OnGrid = tuple[Image3, Image3, Image3]
+Template = OnGrid | tuple[Volume, Volume, Volume]
+"""Probabilities of CSF, grey and white matter of a template: as images that are on the scan's
+grid, or as volumes, which are brought there by an affine registration."""
 T = TypeVar("T")
 
 
@@ -67,7 +71,7 @@ class Anatomy:
     tissue: TissueMaps | None
     harmonized: Image3 | None
     """The image without its shading, median of white matter 1000, nothing below 0."""
-    template: Template | None
+    template: OnGrid | None
     missing: Mapping[str, str]
     """By the name of a part that is not there: why."""
     _remembered: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
@@ -103,7 +107,7 @@ def find_anatomy(
         head: Where the head is.
         brain: Where the brain is; where ``tissue`` sums to one half when only that is given.
         tissue: Probabilities of tissues, and the shading.
-        template: Tissues of a template, brought onto the scan's grid.
+        template: Tissues of a template, on the scan's grid or as volumes on their own.
 
     Raises:
         UsageError: A given part is on another grid.
@@ -135,7 +139,7 @@ def find_anatomy(
             where=" apart from the head",
         ),
     )
-    tpm = part("template", lambda: _template(template))
+    tpm = part("template", lambda: _template(template, volume, lambda: need("tissue", maps)))
     return Anatomy(
         image, spacing, volume.affine, skull, frame, around, hat, odd, air, inner, maps, even,
         tpm, search.missing,
@@ -166,11 +170,11 @@ def _need(part: T | None, name: str, missing: Mapping[str, str]) -> T:
     return part
 
 
-def _check_grids(image: Tensor, **given: Tensor | tuple[Tensor, ...] | None) -> None:
+def _check_grids(image: Tensor, **given: Tensor | tuple[Tensor | Volume, ...] | None) -> None:
     for name, part in given.items():
         maps = part if isinstance(part, tuple) else (part,)
         for one in maps:
-            if one is not None and one.shape != image.shape:
+            if isinstance(one, Tensor) and one.shape != image.shape:
                 raise UsageError(
                     f"{name} has shape {tuple(one.shape)} and the scan {tuple(image.shape)}: "
                     f"give it on the scan's grid"
@@ -269,7 +273,29 @@ def _noise(image: Image3, air: Mask3, *, where: str = "") -> Mask3:
     return air
 
 
-def _template(given: Template | None) -> Template:
+def _template(given: Template | None, volume: Volume, tissue: Callable[[], TissueMaps]) -> OnGrid:
     if given is None:
-        raise Unmeasurable("no template was given: give its tissue maps on the scan's grid")
-    return given
+        raise Unmeasurable("no template was given: give the tissue maps of one")
+    csf, gm, wm = given
+    if isinstance(csf, Tensor):
+        return csf, gm, wm  # type: ignore[return-value]
+    return _brought(given, volume, tissue())  # type: ignore[arg-type]
+
+
+def _brought(template: tuple[Volume, Volume, Volume], volume: Volume, tissue: TissueMaps) -> OnGrid:
+    """The template's tissues where this brain has its own."""
+    affine = template[0].affine
+    for part in template:
+        if part.shape != template[0].shape or not np.allclose(part.affine, affine, atol=1e-3):
+            raise UsageError(
+                f"the template's maps are on different grids, {template[0].shape} and "
+                f"{part.shape}: give three of one grid"
+            )
+    moving = torch.stack([part.data.float() for part in template])
+    fixed = torch.stack([tissue.csf, tissue.gm, tissue.wm])
+    world = register_tissues(moving, fixed, moving_affine=affine, fixed_affine=volume.affine)
+    csf, gm, wm = (
+        bring(maps, world, image_affine=affine, shape=volume.shape, affine=volume.affine)
+        for maps in moving
+    )
+    return csf, gm, wm

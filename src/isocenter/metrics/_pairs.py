@@ -1,9 +1,14 @@
-"""What every comparison of two images needs: checks at the door, means, roots."""
+"""What every comparison of two images needs: checks at the door, chunks, means, roots."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from isocenter.errors import UsageError
+
+CHUNK = 1 << 18
+"""Values of an image and as many of its reference that are scored at once."""
 
 
 def check(
@@ -38,6 +43,24 @@ def check(
 
 class RefusesMask(UsageError):
     """A mask was given to a metric whose value is no mean over places of the image."""
+
+
+def by_chunks(
+    formula: Callable[[Tensor, Tensor], Tensor], image: Tensor, reference: Tensor
+) -> Tensor:
+    """Score few images at a time, so that what is made on the way stays in the cache.
+
+    Args:
+        formula: Scores (n, C, *spatial) and the same of the reference: (n,).
+        image: (N, C, *spatial).
+        reference: Same shape.
+
+    Returns:
+        (N,).
+    """
+    size = max(1, CHUNK // max(1, image[:1].numel()))
+    pairs = zip(image.split(size), reference.split(size), strict=True)
+    return torch.cat([formula(*pair) for pair in pairs])
 
 
 def refuse_mask(name: str, mask: Tensor | None) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from isocenter.metrics._pairs import check, refuse_mask, root
+from isocenter.metrics._pairs import by_chunks, check, refuse_mask, root
 from isocenter.metrics.gmsd import CONSTANT, gradient_deviation, halved
 
 __all__ = [
@@ -57,7 +57,10 @@ def ms_gmsd(
         data_range=data_range,
     )
     refuse_mask("MS-GMSD", mask)
-    image, reference = image / data_range, reference / data_range
+    return by_chunks(lambda x, y: _ms_gmsd(x / data_range, y / data_range), image, reference)
+
+
+def _ms_gmsd(image: Tensor, reference: Tensor) -> Tensor:
     total = torch.zeros_like(image[:, 0].flatten(1)[:, 0])
     for scale, weight in enumerate(WEIGHTS):
         if scale > 0:

@@ -1,13 +1,14 @@
 """MS-SSIM: structural similarity over five scales, in 2-D and 3-D."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from isocenter.errors import UsageError
 from isocenter.metrics import ssim as single
-from isocenter.metrics._pairs import check, refuse_mask
+from isocenter.metrics._pairs import by_chunks, check, refuse_mask
 from isocenter.ops.windows import box, slide
 
 __all__ = [
@@ -63,6 +64,13 @@ def ms_ssim(
     check("MS-SSIM", image, reference, spatial=SPATIAL, data_range=data_range)
     refuse_mask("MS-SSIM", mask)
     _check_sides(tuple(image.shape[2:]), len(weights))
+    formula = partial(_ms_ssim, data_range=data_range, weights=weights)
+    return by_chunks(formula, image, reference)
+
+
+def _ms_ssim(
+    image: Tensor, reference: Tensor, data_range: float, weights: Sequence[float]
+) -> Tensor:
     value = image.new_ones(image.shape[:2])
     for scale, weight in enumerate(weights):
         luminance, structure = single.components(

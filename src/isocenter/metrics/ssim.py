@@ -1,9 +1,11 @@
 """SSIM: structural similarity of an image to its reference, in 2-D and 3-D."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
-from isocenter.metrics._pairs import check, mean
+from isocenter.metrics._pairs import by_chunks, check, mean
 from isocenter.ops.windows import Edges, gaussian, slide
 
 __all__ = [
@@ -52,15 +54,25 @@ def ssim(
     Raises:
         UsageError: Shapes differ, or a spatial axis is shorter than the window.
     """
-    quality = ssim_map(image, reference, data_range=data_range)
-    if mask is None:
-        for axis in range(2, image.ndim):
-            quality = quality.narrow(axis, RADIUS, quality.shape[axis] - 2 * RADIUS)
-    return mean(quality, mask)
+    if mask is not None:
+        return mean(ssim_map(image, reference, data_range=data_range), mask)
+    _check(image, reference, data_range)
+    return by_chunks(partial(_inner_mean, data_range=data_range), image, reference)
+
+
+def _inner_mean(image: Tensor, reference: Tensor, data_range: float) -> Tensor:
+    luminance, structure = components(image, reference, data_range=data_range, edges="valid")
+    return mean(luminance * structure)
 
 
 def ssim_map(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
     """Structural similarity at every pixel; edges are reflected.  Arguments as :func:`ssim`."""
+    _check(image, reference, data_range)
+    luminance, structure = components(image, reference, data_range=data_range, edges="mirror")
+    return luminance * structure
+
+
+def _check(image: Tensor, reference: Tensor, data_range: float) -> None:
     check(
         "SSIM",
         image,
@@ -69,18 +81,17 @@ def ssim_map(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
         spatial=SPATIAL,
         data_range=data_range,
     )
-    luminance, structure = components(image, reference, data_range=data_range, edges="mirror")
-    return luminance * structure
 
 
 def components(
     image: Tensor, reference: Tensor, *, data_range: float, edges: Edges
 ) -> tuple[Tensor, Tensor]:
     """The two factors of the similarity: of means, and of variances with their covariance."""
-    moments = torch.cat([image, reference, image**2, reference**2, image * reference], dim=1)
+    moments = torch.cat([image, reference, image**2 + reference**2, image * reference], dim=1)
     taps = gaussian(2 * RADIUS + 1, SIGMA)
-    x, y, xx, yy, xy = slide(moments, taps, edges=edges).chunk(5, dim=1)
+    x, y, energy, product = slide(moments, taps, edges=edges).chunk(4, dim=1)
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    luminance = (2 * x * y + c1) / (x * x + y * y + c1)
-    structure = (2 * (xy - x * y) + c2) / (xx - x * x + yy - y * y + c2)
+    means, both = x * x + y * y, 2 * x * y
+    luminance = (both + c1) / (means + c1)
+    structure = (2 * product - both + c2) / (energy - means + c2)
     return luminance, structure

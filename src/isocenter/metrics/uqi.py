@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from isocenter.metrics._pairs import check, mean, ratio
+from isocenter.metrics._pairs import by_chunks, check, mean, ratio
 from isocenter.ops.windows import box, slide
 
 __all__ = [
@@ -49,12 +49,15 @@ def uqi(image: Tensor, reference: Tensor, *, mask: Tensor | None = None) -> Tens
     """
     check("UQI", image, reference, minimum_side=MINIMUM_SIDE, spatial=SPATIAL)
     window = box(WIDTH)
-    share = None if mask is None else slide(mask.expand(image.shape).double(), window)
-    return mean(_agreement(image.double(), reference.double(), window), share).to(image.dtype)
+    if mask is None:
+        return by_chunks(lambda x, y: mean(_agreement(x, y, window)).to(x.dtype), image, reference)
+    share = slide(mask.expand(image.shape).double(), window)
+    return mean(_agreement(image, reference, window), share).to(image.dtype)
 
 
 def _agreement(image: Tensor, reference: Tensor, window: Tensor) -> Tensor:
     """The index of every window; no constant steadies it, so float64 has to."""
+    image, reference = image.double(), reference.double()
     moments = torch.cat([image, reference, image**2 + reference**2, image * reference], dim=1)
     x, y, energy, product = slide(moments, window).chunk(4, dim=1)
     luminance = ratio(2 * x * y, x * x + y * y, otherwise=1)

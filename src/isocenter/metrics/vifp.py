@@ -1,9 +1,11 @@
 """VIFp: visual information fidelity in the pixel domain, in 2-D and 3-D."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
-from isocenter.metrics._pairs import check, ratio, refuse_mask
+from isocenter.metrics._pairs import by_chunks, check, ratio, refuse_mask
 from isocenter.ops.windows import gaussian, slide
 
 __all__ = [
@@ -65,11 +67,15 @@ def vifp(
         data_range=data_range,
     )
     refuse_mask("VIFp", mask)
-    own, true = (255 / data_range * each.double() for each in (image, reference))
+    return by_chunks(partial(_vifp, scale=255 / data_range), image, reference)
+
+
+def _vifp(image: Tensor, reference: Tensor, scale: float) -> Tensor:
+    own, true = (scale * each.double() for each in (image, reference))
     kept = there = torch.zeros(len(image), dtype=torch.float64, device=image.device)
-    for scale, width in enumerate(WIDTHS):
+    for level, width in enumerate(WIDTHS):
         window = gaussian(width, width / 5)
-        if scale > 0:
+        if level > 0:
             own, true = (slide(each, window, step=2) for each in (own, true))
         more_kept, more_there = _information(own, true, window)
         kept, there = kept + more_kept, there + more_there

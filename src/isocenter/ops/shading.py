@@ -1,4 +1,4 @@
-"""How unevenly the head is lit: a smooth field fitted to its brightness."""
+"""How unevenly the head is lit, and from where: a smooth field fitted to its brightness."""
 
 import math
 
@@ -8,9 +8,11 @@ from torch.nn import functional as F
 
 from isocenter.data.shapes import Image3, Mask3
 
-__all__ = ["N_SHADING_FACTS", "shading_facts"]
+__all__ = ["N_SHADING_SIZES", "N_SHADING_TERMS", "shading_facts"]
 
-N_SHADING_FACTS = 4
+N_SHADING_SIZES = 4
+N_SHADING_TERMS = 9
+"""x, y, z and their six products of order 2."""
 COARSE_SIDE = 36
 """The field is smooth: cells of about a thirty-sixth of a side are enough."""
 N_ROUNDS = 6
@@ -30,23 +32,28 @@ def shading_facts(data: Image3, mask: Mask3) -> tuple[float, ...]:
 
     Returns:
         Logarithms of the peak-to-peak size (98th to 2nd percentile, in nepers) of the whole
-        field, of its linear and of its curved part, and of the spread around it.
+        field, of its linear and of its curved part, and of the spread around it; then the
+        field's coefficients of x, y, z, xx, xy, xz, yy, yz, zz in nepers, with the head's
+        spread along each axis as the unit of length.  They tell shading that a scanner's coil
+        always gives, which is the same from person to person, from shading that is new.
     """
     steps = [max(1, round(side / COARSE_SIDE)) for side in data.shape]
     weight = _blocks(mask.float(), steps)
     bright = _blocks(data * mask, steps) / weight.clamp_min(1e-6)
     kept = (weight > 0.9) & (bright > 0.05 * bright.max())
     if int(kept.sum()) < FEWEST_CELLS:
-        return (0.0,) * N_SHADING_FACTS
+        return (0.0,) * (N_SHADING_SIZES + N_SHADING_TERMS)
     values = bright[kept].double().log()
     terms = _terms(kept)
-    field, linear, spread = _robust_fit(terms, values)
+    coefficients, spread = _robust_fit(terms, values)
+    field = terms[:, 1:] @ coefficients
+    linear = terms[:, 1:4] @ coefficients[:3]
     parts = [_size(field), _size(linear), _size(field - linear), spread]
-    return tuple(math.log(part + 1e-3) for part in parts)
+    return (*(math.log(part + 1e-3) for part in parts), *coefficients.tolist())
 
 
-def _robust_fit(terms: Tensor, values: Tensor) -> tuple[Tensor, Tensor, float]:
-    """Field and its linear part at every cell, and the median distance of cells from it."""
+def _robust_fit(terms: Tensor, values: Tensor) -> tuple[Tensor, float]:
+    """Coefficients of all terms but the constant, and the median distance of cells from them."""
     # Begin with the brighter half: it is white matter, or fat, but seldom both at once.
     weight = (values > values.median()).double()
     for _ in range(N_ROUNDS):
@@ -56,8 +63,7 @@ def _robust_fit(terms: Tensor, values: Tensor) -> tuple[Tensor, Tensor, float]:
         residual = values - terms @ coefficients
         scale = 1.5 * residual[weight > 0.1].abs().median().clamp_min(1e-3)
         weight = 1 / (1 + (residual / scale) ** 2)
-    field = terms[:, 1:] @ coefficients[1:]
-    return field, terms[:, 1:4] @ coefficients[1:4], float(scale)
+    return coefficients[1:], float(scale)
 
 
 def _terms(kept: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from isocenter.data.preprocess import PublishedStack, Slabs
 from isocenter.data.shapes import Image3, Mask3
 from isocenter.errors import BadVolume
 from isocenter.ops.regions import head_mask, head_scale
-from isocenter.ops.shading import N_SHADING_FACTS, shading_facts
+from isocenter.ops.shading import N_SHADING_SIZES, shading_facts
 
 __all__ = [
     "N_FACTS",
@@ -37,17 +37,17 @@ N_LINE_FACTS = len(COMB_PERIODS) + 2
 """Facts about the k-space lines along one axis; see :func:`line_facts`."""
 N_EXTREMES = 4
 """Strongest comb, largest and smallest spread and largest peak over all axes."""
-N_FACTS = 4 + 3 * N_LINE_FACTS + N_SHADING_FACTS + N_EXTREMES
+N_FACTS = 4 + 3 * N_LINE_FACTS + N_SHADING_SIZES + N_EXTREMES
 """Log pixel size along both window axes, log slice distance (mm), share of window in the head,
-then the line facts along both window axes and the slice axis, then the shading facts, then the
-extremes of the line facts over all axes."""
+then the line facts along both window axes and the slice axis, then the sizes of the shading, then
+the extremes of the line facts over all axes."""
 SHARE = 3
 """Where the share of the window in the head stands among the facts."""
 MIN_LINES = 32
 """Fewer k-space lines show no comb."""
 USUAL_LINES = (*[0.65] * len(COMB_PERIODS), -3.6, 1.6)
 """Line facts of a scan without artifacts, for images too small to tell."""
-N_SIMPLE = N_EXTREMES + N_SHADING_FACTS + 4 + len(COMB_PERIODS) + 5
+N_SIMPLE = N_EXTREMES + N_SHADING_SIZES + 4 + len(COMB_PERIODS) + 5
 FAINT = 0.01
 """Brightness, in units of the head's, from which the second image is logarithmic."""
 
@@ -197,7 +197,7 @@ def take_slabs(
         shift: Voxels by which the windows leave the head's centre, for training.
     """
     slabs, insides, facts = [], [], []
-    of_all = (*head.shading, *_extremes(head.lines))
+    of_all = (*head.shading[:N_SHADING_SIZES], *_extremes(head.lines))
     for axis, index in where:
         others = [other for other in range(3) if other != axis]
         scaled = _slices(data, axis, index, preprocess.n_slices).float() / head.scale
@@ -251,8 +251,9 @@ def simple_numbers(batch: SlabBatch) -> Tensor:
 
     Simple methods, calibration and the domain check use them.  The network's facts without
     the order of axes (strongest comb, largest and smallest spread and largest peak of line
-    changes; shading; voxel size and share of the head; combs by period), then the logarithms
-    of sharpness, gradient, brightness of the air, spread, and slow variation in the head.
+    changes; sizes of the shading; voxel size and share of the head; combs by period), then the
+    logarithms of sharpness, gradient, brightness of the air, spread, and slow variation in the
+    head.
 
     Returns:
         (N_SIMPLE,).
@@ -269,7 +270,7 @@ def simple_numbers(batch: SlabBatch) -> Tensor:
         _mean_where(middle.square(), inside).sqrt(),
         slow.flatten(1).std(1).mean(),
     ]
-    groups = [4, 3 * N_LINE_FACTS, N_SHADING_FACTS, N_EXTREMES]
+    groups = [4, 3 * N_LINE_FACTS, N_SHADING_SIZES, N_EXTREMES]
     size, lines, shading, extremes = batch.facts.split(groups, 1)
     combs = lines[0].view(3, N_LINE_FACTS)[:, : len(COMB_PERIODS)]
     return torch.cat(

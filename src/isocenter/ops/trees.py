@@ -31,6 +31,16 @@ class Trees:
     offset: float = 0.0
     """What the sum begins with."""
 
+    def is_sound(self, n_columns: int) -> bool:
+        """Whether children come after their parents and nothing points beyond its array."""
+        n_nodes, nodes = len(self.column), np.flatnonzero(self.column != LEAF)
+        return (
+            len(self.number) == len(self.left) == n_nodes
+            and bool(((self.roots >= 0) & (self.roots < n_nodes)).all())
+            and bool(((self.column >= LEAF) & (self.column < n_columns)).all())
+            and bool(((self.left[nodes] > nodes) & (self.left[nodes] < n_nodes - 1)).all())
+        )
+
     def __call__(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """The sum of one leaf of each tree.
 

@@ -1,13 +1,17 @@
 """Windows that slide over an image: separable filters along its spatial axes.
 
-An axis is one product with a small matrix, which is faster than a convolution on a processor
-and has a gradient on every device.
+On a processor a compiled loop sums neighbours.  For gradients and on other devices an axis is one
+product with a small matrix, to the same values but for rounding.
 """
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from isocenter.ops._kernels_windows import slide_across, slide_within
+from isocenter.ops._threads import in_threads
 
 __all__ = ["Edges", "box", "gaussian", "multiply_along", "operator", "slide", "slide_along"]
 
@@ -15,6 +19,9 @@ Edges = Literal["valid", "mirror", "repeat", "zero"]
 """What stands beyond the border: ``valid`` keeps only places where the window fits; ``mirror``
 reflects about the last pixel (c b | a b c), ``repeat`` about the border (b a | a b c); ``zero``
 is dark."""
+COMPILED = (torch.float32, torch.float64)
+THREADED = 1 << 16
+"""Values from which on a second thread is worth waking."""
 
 
 def gaussian(width: int, sigma: float) -> Tensor:
@@ -58,7 +65,29 @@ def slide_along(
     stack: Tensor, taps: Tensor, axis: int, *, edges: Edges = "valid", step: int = 1
 ) -> Tensor:
     """:func:`slide` along one axis alone."""
-    return multiply_along(stack, operator(stack.shape[axis], taps, edges=edges, step=step), axis)
+    side, width = stack.shape[axis], len(taps)
+    if stack.requires_grad or stack.device.type != "cpu" or stack.dtype not in COMPILED:
+        return multiply_along(stack, operator(side, taps, edges=edges, step=step), axis)
+    seen = _seen(side, width, edges)
+    n_places = len(seen.unfold(0, width, step))
+    outer, inner = stack.shape[:axis], stack.shape[axis + 1 :]
+    out = stack.new_empty(*outer, n_places, *inner)
+    blocks, row = math.prod(outer), math.prod(inner)
+    kernel = slide_within if row == 1 else slide_across
+    source, target = (
+        each.reshape(blocks, -1, row).squeeze(2).numpy() for each in (stack.contiguous(), out)
+    )
+    numbers = taps.to(stack).numpy(), seen.numpy(), step
+    n_rows = blocks if row == 1 else blocks * n_places
+
+    def work(start: int, stop: int) -> None:
+        kernel(source, *numbers, target, start, stop)
+
+    if out.numel() < THREADED:
+        work(0, n_rows)
+    else:
+        in_threads(work, n_rows)
+    return out
 
 
 def multiply_along(stack: Tensor, matrix: Tensor, axis: int) -> Tensor:
@@ -68,23 +97,20 @@ def multiply_along(stack: Tensor, matrix: Tensor, axis: int) -> Tensor:
 
 def operator(side: int, taps: Tensor, *, edges: Edges = "valid", step: int = 1) -> Tensor:
     """The filter of one axis as a matrix (side, places), float64: a row times it is filtered."""
-    width = len(taps)
-    before = 0 if edges == "valid" else (width - 1) // 2
-    last = side - width + 1 if edges == "valid" else side
-    reached = torch.arange(0, last, step)[:, None] + torch.arange(width) - before
-    weights = taps.expand(reached.shape)
-    if edges == "zero":
-        weights = weights * ((reached >= 0) & (reached < side))
-    matrix = torch.zeros(len(reached), side, dtype=torch.float64)
-    return matrix.scatter_add_(1, _inside(reached, side, edges), weights).T
+    seen = _seen(side, len(taps), edges).unfold(0, len(taps), step)
+    matrix = torch.zeros(len(seen), side, dtype=torch.float64)
+    return matrix.scatter_add_(1, seen.clamp_min(0), taps * (seen >= 0)).T
 
 
-def _inside(reached: Tensor, side: int, edges: Edges) -> Tensor:
-    """The pixel that is seen at every reached place."""
+def _seen(side: int, width: int, edges: Edges) -> Tensor:
+    """The pixel at each place that windows reach, from the first one's start; -1 if it is dark."""
+    if edges == "valid":
+        return torch.arange(side)
+    reached = torch.arange(side + width - 1) - (width - 1) // 2
     if edges == "mirror":
         period = max(2 * side - 2, 1)
         return (side - 1) - ((reached.abs() % period) - (side - 1)).abs()
     if edges == "repeat":
         folded = reached % (2 * side)
         return torch.minimum(folded, 2 * side - 1 - folded)
-    return reached.clamp(0, side - 1)
+    return torch.where((reached >= 0) & (reached < side), reached, -1)

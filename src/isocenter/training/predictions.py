@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,16 @@ import safetensors.torch
 import torch
 
 from isocenter.artifacts import versions
-from isocenter.assessors.hsfnet import Assessor
+from isocenter.assessors.hsfnet import Assessor, places
 from isocenter.data.atomic import write_bytes
 from isocenter.data.io import read
+from isocenter.data.preprocess import Slabs
 from isocenter.data.random import child, generator
 from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Source
 from isocenter.datasets.foreign_objects import paint_object
 from isocenter.datasets.label_heads import paint_head
+from isocenter.ops.slabs import find_head, take_slabs
 from isocenter.training.examples import (
     Damage,
     damage_scan,
@@ -25,11 +28,16 @@ from isocenter.training.examples import (
     with_field_of_view,
 )
 
-__all__ = ["Predictions", "concatenate", "load", "predict", "predict_foreign"]
+__all__ = ["Predictions", "concatenate", "load", "predict", "predict_foreign", "predict_shading"]
 
 
 COLUMNS = ("person", "scan", "kind", "variant", "preset", "artifact", "level")
 """Parts of a row's name."""
+TENSORS = ("outputs", "features", "quality", "simple", "shading")
+Version = tuple[str, str, int]
+"""Preset, artifact, level."""
+Row = tuple[torch.Tensor, ...]
+"""One row of each of ``TENSORS``."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ class Predictions:
     """(rows,) mean SSIM over the slabs that were looked at."""
     simple: torch.Tensor
     """(rows, k) numbers that the simple methods use."""
+    shading: torch.Tensor
+    """(rows, 13) :func:`isocenter.ops.shading.shading_facts`."""
 
     def column(self, name: str) -> np.ndarray:
         """One part of the names as an array of text."""
@@ -55,8 +65,7 @@ class Predictions:
         """The rows where ``keep`` is True."""
         rows = torch.from_numpy(np.flatnonzero(keep))
         names = tuple(self.names[i] for i in rows.tolist())
-        parts = (self.outputs, self.features, self.quality, self.simple)
-        return Predictions(names, *(part[rows] for part in parts))
+        return Predictions(names, *(getattr(self, part)[rows] for part in TENSORS))
 
     def save(self, path: Path) -> None:
         """Write atomically."""
@@ -77,10 +86,7 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
     """All rows of several."""
     return Predictions(
         tuple(name for part in parts for name in part.names),
-        torch.cat([part.outputs for part in parts]),
-        torch.cat([part.features for part in parts]),
-        torch.cat([part.quality for part in parts]),
-        torch.cat([part.simple for part in parts]),
+        *(torch.cat([getattr(part, tensor) for part in parts]) for tensor in TENSORS),
     )
 
 
@@ -103,16 +109,57 @@ def predict(
         seed: Of all draws.
         say: Told after every variant of a scan.
     """
+
+    def versions_of(source: Source) -> Iterator[Version]:
+        return _versions(presets if source.kind == "brain" else presets[:1])
+
+    return _all_rows(partial(_row, assessor), versions_of, scans, n_variants, seed, say)
+
+
+def predict_shading(
+    preprocess: Slabs,
+    scans: Sequence[Source],
+    *,
+    n_variants: int,
+    seed: int,
+    say: Callable[[str], None] = print,
+) -> Predictions:
+    """Every level of ``bias`` of every scan, without a network: how it is lit, and its quality.
+
+    Args:
+        preprocess: How the slabs are cut that the quality is measured on.
+        scans: Clean scans and label maps.
+        n_variants: 1 = the scan as it is; each further one is varied as in training.
+        seed: Of all draws.
+        say: Told after every variant of a scan.
+
+    Returns:
+        Rows whose ``outputs``, ``features`` and ``simple`` are empty.
+    """
+
+    def levels_of(source: Source) -> Iterator[Version]:
+        return (v for v in _versions(("physical",)) if v[1] == "bias")
+
+    return _all_rows(partial(_shading_row, preprocess), levels_of, scans, n_variants, seed, say)
+
+
+def _all_rows(
+    row: Callable[[Volume, Version, torch.Generator], Row],
+    versions_of: Callable[[Source], Iterator[Version]],
+    scans: Sequence[Source],
+    n_variants: int,
+    seed: int,
+    say: Callable[[str], None],
+) -> Predictions:
     names, rows = [], []
     for source in scans:
         for variant in range(n_variants):
             rng = child(generator(seed), source.person, source.path.name, variant)
             clean = _variant(source, variant, rng)
-            chosen = presets if source.kind == "brain" else presets[:1]
-            for preset, artifact, level in _versions(chosen):
-                rows.append(_row(assessor, clean, preset, artifact, level, rng))
-                parts = (source.person, source.path.name, source.kind, variant, preset)
-                names.append("|".join(map(str, (*parts, artifact, level))))
+            for version in versions_of(source):
+                rows.append(row(clean, version, rng))
+                parts = (source.person, source.path.name, source.kind, variant, *version)
+                names.append("|".join(map(str, parts)))
             say(f"{source.person} {source.path.name} variant {variant}")
     return Predictions(tuple(names), *map(torch.stack, zip(*rows, strict=True)))
 
@@ -133,14 +180,15 @@ def predict_foreign(
     for number in range(first, first + count):
         scan = paint_object(rng=child(generator(seed), "foreign", number))
         raw = assessor.look(scan)
-        rows.append((raw.scan, raw.features, torch.tensor(0.0), raw.simple))
+        shading = torch.tensor(raw.head.shading)
+        rows.append((raw.scan, raw.features, torch.tensor(0.0), raw.simple, shading))
         names.append(f"object-{number}|object|foreign|0|none|none|0")
         if number % 20 == 0:
             say(f"foreign object {number}")
     return Predictions(tuple(names), *map(torch.stack, zip(*rows, strict=True)))
 
 
-def _versions(presets: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+def _versions(presets: Sequence[str]) -> Iterator[Version]:
     yield "physical", "pristine", 0
     for preset in presets:
         for artifact, level in versions(preset):
@@ -156,15 +204,26 @@ def _variant(source: Source, variant: int, rng: torch.Generator) -> Volume:
     return scan if source.kind == "head" else with_field_of_view(scan, rng=rng)
 
 
-def _row(
-    assessor: Assessor, clean: Volume, preset: str, artifact: str, level: int, rng: torch.Generator
-) -> tuple[torch.Tensor, ...]:
-    """Outputs, features, true quality and simple numbers of one version.
-
-    All levels of an artifact share a stream: only the strength differs between them.
-    """
-    damage = Damage(preset, ((artifact, level),) if level else ())
-    worse = damage_scan(clean, damage, rng=child(rng, artifact))
+def _row(assessor: Assessor, clean: Volume, version: Version, rng: torch.Generator) -> Row:
+    """What the network says of one version, and the truth about it."""
+    worse = _damaged(clean, version, rng)
     raw = assessor.look(worse)
     quality = full_reference(clean, raw.batch, worse, raw.head, assessor.preprocess)
-    return raw.scan, raw.features, torch.nanmean(quality), raw.simple
+    shading = torch.tensor(raw.head.shading)
+    return raw.scan, raw.features, torch.nanmean(quality), raw.simple, shading
+
+
+def _shading_row(preprocess: Slabs, clean: Volume, version: Version, rng: torch.Generator) -> Row:
+    worse, nothing = _damaged(clean, version, rng), torch.zeros(0)
+    head = find_head(worse.data)
+    where = places(worse, head, preprocess)
+    batch = take_slabs(worse.data, worse.spacing, head, where, preprocess)
+    quality = full_reference(clean, batch, worse, head, preprocess)
+    return nothing, nothing, torch.nanmean(quality), nothing, torch.tensor(head.shading)
+
+
+def _damaged(clean: Volume, version: Version, rng: torch.Generator) -> Volume:
+    """All levels of an artifact share a stream: only the strength differs between them."""
+    preset, artifact, level = version
+    damage = Damage(preset, ((artifact, level),) if level else ())
+    return damage_scan(clean, damage, rng=child(rng, artifact))

@@ -10,7 +10,9 @@ import pytest
 import scipy.stats
 import torch
 
-from isocenter.measures import Anatomy, Definition
+from isocenter.data.volume import Volume
+from isocenter.errors import UsageError
+from isocenter.measures import Anatomy, Definition, find_anatomy
 from isocenter.measures._statistics import summary as statistics
 from isocenter.measures.cjv import cjv
 from isocenter.measures.cnr import cnr
@@ -26,12 +28,14 @@ from isocenter.ops.tissue import TissueMaps
 from tests.unit.measures._heads import (
     AIR_SIGMA,
     BRAIN,
+    HEAD,
     MEANS,
     RAYLEIGH,
     SIGMAS,
     anatomy,
     image,
     tissues,
+    volume,
 )
 
 each_definition = pytest.mark.parametrize("definition", get_args(Definition))
@@ -206,3 +210,17 @@ def test_overlap_is_one_with_itself_and_half_with_half(head: Anatomy) -> None:
     given = anatomy(template=(maps.csf, maps.gm * 0.5, torch.zeros_like(maps.wm)))
     found = values(tpm_overlap(given, definition="corrected"))
     assert found == {"tpm_overlap_csf": 1.0, "tpm_overlap_gm": 0.5, "tpm_overlap_wm": 0.0}
+
+
+def test_a_template_elsewhere_is_brought_to_the_scan() -> None:
+    maps, scan = tissues(), volume()
+    moved = scan.affine.copy()
+    moved[:3, 3] += (31.0, -12.0, 8.0)
+    parts = tuple(Volume(part, moved, None) for part in maps[:3])
+    template = (parts[0], parts[1], parts[2])
+    found = find_anatomy(scan, head=HEAD, brain=BRAIN, tissue=maps, template=template)
+    overlap = values(tpm_overlap(found, definition="corrected"))
+    assert min(overlap.values()) > 0.9
+    other = (parts[0], parts[1], Volume(maps.wm, scan.affine, None))
+    with pytest.raises(UsageError, match="on different grids"):
+        find_anatomy(scan, head=HEAD, brain=BRAIN, tissue=maps, template=other)

@@ -15,7 +15,7 @@ from isocenter.data.random import generator
 from isocenter.data.volume import Volume
 from isocenter.ops.filters import gaussian_blur
 from isocenter.ops.regions import head_mask
-from isocenter.ops.shading import N_SHADING_FACTS, shading_facts
+from isocenter.ops.shading import N_SHADING_SIZES, N_SHADING_TERMS, shading_facts
 from isocenter.ops.slabs import COMB_PERIODS, N_LINE_FACTS, find_head, line_facts
 
 PHANTOM = head_phantom((96, 104, 88))
@@ -87,6 +87,17 @@ def test_stronger_shading_is_a_larger_number(direction: int) -> None:
     assert 0.4 < linear[2] - linear[0] < 1.1
 
 
+@pytest.mark.parametrize("direction", [0, 1, 2])
+def test_the_terms_say_from_where_the_head_is_lit(direction: int) -> None:
+    mask = head_mask(PHANTOM.data)
+    terms = [shading_facts(shaded(direction, s), mask)[N_SHADING_SIZES:] for s in (0.0, -1.0, 1.0)]
+    change = np.subtract(terms[1:], terms[0])[:, :3]
+    others = [axis for axis in range(3) if axis != direction]
+    assert change[0, direction] < -0.1
+    assert change[1, direction] > 0.1
+    assert np.abs(change[:, others]).max() < 0.3 * np.abs(change[:, direction]).min()
+
+
 def test_shading_does_not_see_the_unit_of_brightness() -> None:
     mask = head_mask(PHANTOM.data)
     facts = [shading_facts(scale * PHANTOM.data, mask) for scale in (1.0, 50.0)]
@@ -95,4 +106,4 @@ def test_shading_does_not_see_the_unit_of_brightness() -> None:
 
 def test_too_little_head_says_nothing() -> None:
     empty = torch.zeros(PHANTOM.shape, dtype=torch.bool)
-    assert shading_facts(PHANTOM.data, empty) == (0.0,) * N_SHADING_FACTS
+    assert shading_facts(PHANTOM.data, empty) == (0.0,) * (N_SHADING_SIZES + N_SHADING_TERMS)

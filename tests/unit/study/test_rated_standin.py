@@ -16,7 +16,7 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.rad_iqmri import RatedSet, read_grey
 from isocenter.errors import UsageError
 from isocenter.metrics.gmsd import gmsd
-from isocenter.statistics import srocc
+from isocenter.statistics import plcc, srocc
 from isocenter.study.observers import Panel, mean_opinion, simulate_ratings
 from isocenter.study.rated_standin import fullest_slice, make_standin
 
@@ -100,7 +100,8 @@ def test_another_measure_comes_first_when_it_is_the_truth(tmp_path: Path) -> Non
     rated = make_standin(references(3), tmp_path, rng=generator(2), measure="psnr")
     images = json.loads((tmp_path / "truth.json").read_text())["images"]
     psnr = [images[row.image.name]["psnr"] for row in rated.rows]
-    assert srocc(psnr, [row.mos for row in rated.rows]) > 0.97
+    # Equal energies leave nearly equal values, whose order the observers' noise decides.
+    assert plcc(psnr, [row.mos for row in rated.rows]) > 0.97
 
 
 @pytest.mark.parametrize(

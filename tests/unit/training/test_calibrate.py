@@ -12,6 +12,7 @@ from isocenter.assessors._evidence import presence
 from isocenter.assessors._outputs import OUTPUTS, PUBLISHED_CLASSES, TYPES, quality_to_target
 from isocenter.assessors.hsfnet import foreign_odds, mahalanobis
 from isocenter.data.random import generator
+from isocenter.ops.shading import N_SHADING_SIZES, N_SHADING_TERMS
 from isocenter.ops.slabs import N_SIMPLE
 from isocenter.training import predictions
 from isocenter.training.baseline import fit_classes, fit_values
@@ -64,7 +65,8 @@ def made(
     simple = torch.randn(len(names), N_SIMPLE, generator=rng)
     simple[:, 8:14] = stacked[:, 0:30:5]
     truth = torch.tensor(quality)
-    return Predictions(tuple(names), stacked, features, truth, simple)
+    shading = torch.randn(len(names), N_SHADING_SIZES + N_SHADING_TERMS, generator=rng)
+    return Predictions(tuple(names), stacked, features, truth, simple, shading)
 
 
 def foreign(n: int = 60) -> Predictions:
@@ -73,7 +75,7 @@ def foreign(n: int = 60) -> Predictions:
     features = 5 + torch.randn(n, 16, generator=rng)
     simple = torch.randn(n, N_SIMPLE, generator=rng)
     blank = torch.zeros(n, SIZE)
-    return Predictions(names, blank, features, torch.zeros(n), simple)
+    return Predictions(names, blank, features, torch.zeros(n), simple, torch.zeros(n, 13))
 
 
 def fit(rows: Predictions) -> tuple[dict[str, object], dict[str, torch.Tensor]]:
