@@ -22,7 +22,7 @@ import torch
 from sklearn.ensemble import ExtraTreesRegressor
 
 from isocenter.assessors._outputs import OUTPUTS, PUBLISHED_CLASSES, TYPES, quality_to_target
-from isocenter.assessors._shading import shading_tensors, with_second_witness
+from isocenter.assessors._shading import shading_tensors, with_trees
 from isocenter.assessors.hsfnet import Assessor
 from isocenter.data.atomic import write_text
 from isocenter.data.checkpoint import Checkpoint
@@ -114,7 +114,7 @@ def finish(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
     foreign = load(options.out / "predictions-foreign.safetensors")
     trees = fit_shading(load(options.out / "predictions-shading.safetensors"), recipe.seed)
     rows = {
-        side: replace(part, outputs=with_second_witness(part.outputs, part.shading, trees))
+        side: replace(part, outputs=with_trees(part.outputs, part.shading, trees))
         for side, part in rows.items()
     }
     domain = fit_domain(concatenate([rows["known"], rows["validation"]]), foreign)
@@ -141,7 +141,7 @@ def finish(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
 
 def fit_shading(rows: Predictions, seed: int) -> Trees:
     """Quality that ``bias`` alone leaves, from how a head is lit."""
-    forest = ExtraTreesRegressor(n_estimators=100, min_samples_leaf=3, random_state=seed)
+    forest = ExtraTreesRegressor(n_estimators=200, min_samples_leaf=2, random_state=seed)
     forest.fit(rows.shading.numpy(), quality_to_target(rows.quality).numpy())
     grown = [tree.tree_ for tree in forest.estimators_]
     return lay_out(grown, [tree.value.ravel() / len(grown) for tree in grown])
@@ -230,7 +230,7 @@ def _card(
         "data": sorted({source.origin for source in found}),
         "foreign": f"{N_FOREIGN} painted objects that are no heads, for the domain check",
         "damage": "simulated: presets physical and hsfnet-2025, singly and in pairs",
-        "shading": "100 randomised trees on all training scans, five variants of each",
+        "shading": "200 randomised trees on all training scans, five variants of each",
         "quality": "SSIM against the undamaged scan inside the head, mean over slices",
         "split": {side: list(people) for side, people in split.items()},
         "seed": recipe.seed,

@@ -15,7 +15,7 @@ __all__ = ["FITTED", "log_odds", "presence", "quality", "summed_quality"]
 
 FITTED = ("presence", "quality")
 """Slopes and offsets: (6, 2) and (2,)."""
-SURE = 2.0
+SURE = 3.0
 """Log odds are multiplied by this before artifacts share in the quality: one that is
 improbable but would do great harm must not hide what a probable and mild one does."""
 DOUBTED = 1.5

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from isocenter.assessors._evidence import FITTED, presence, quality
 from isocenter.assessors._outputs import OUTPUTS, TYPES, split_outputs, target_to_quality
-from isocenter.assessors._shading import shading_trees, with_second_witness
+from isocenter.assessors._shading import shading_trees, with_trees
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Slabs, preprocess_from_json
 from isocenter.data.scores import Finding, Plane, SliceRange, Strip
@@ -151,7 +151,7 @@ class Assessor:
         """Calibrated judgement from the network's numbers."""
         fitted = {name: self.checkpoint.fitted(name) for name in FITTED}
         trees = shading_trees(self.checkpoint)
-        outputs = with_second_witness(raw.scan, torch.tensor(raw.head.shading), trees)
+        outputs = with_trees(raw.scan, torch.tensor(raw.head.shading), trees)
         levels = split_outputs(outputs).levels
         slab_severity = severity(split_outputs(raw.slabs).levels, presence(raw.slabs, fitted))
         slab_severity = slab_severity * (raw.batch.facts[:, SHARE, None] > ENOUGH)
