@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
+from sklearn.svm import SVR
 from torch import Tensor
 
 from isocenter.artifacts import PRESETS, artifact, versions
@@ -218,8 +219,6 @@ def fit(options: argparse.Namespace) -> None:
 
 def fit_brisque(rows: list[Row]) -> Checkpoint:
     """Support-vector regression, its constants by leaving people out in turn."""
-    from sklearn.svm import SVR
-
     inputs, targets = _scene_features(rows), _logits(rows)
     mean, scale = inputs.mean(0), inputs.std(0)
     inputs = (inputs - mean) / scale
@@ -273,8 +272,6 @@ def _left_out(
     rows: list[Row], inputs: np.ndarray, targets: np.ndarray, constants: dict[str, float]
 ) -> float:
     """Spearman's correlation when every person is predicted from people of other folds."""
-    from sklearn.svm import SVR
-
     people = np.unique([row.person for row in rows], return_inverse=True)[1]
     guess = np.empty(len(rows))
     for fold in range(N_FOLDS):

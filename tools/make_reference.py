@@ -17,14 +17,23 @@ ABOUT = {
     "artifact": "`iso.artifact(name, level)`; `isocenter list artifacts`",
     "reader": "what `iso.read` and `isocenter assess` take",
     "model": "`iso.assess(scan, model=name)`; `isocenter list models`",
-    "metric": "measures of an image; `isocenter list metrics`",
+    "metric": "of an image, with a reference or without; `isocenter metrics`, "
+    "`isocenter list metrics`",
+    "measure": "families of measures of a head; `iso.measure`, `isocenter metrics`, "
+    "`isocenter list measures`",
 }
 
 
 def page() -> str:
     """The page's text."""
-    rooms = (registry.artifacts, registry.readers, registry.models, registry.metrics)
-    head = "# Artifacts, readers, models, metrics\n\nMade by `make docs` from the code.\n"
+    rooms = (
+        registry.artifacts,
+        registry.readers,
+        registry.models,
+        registry.metrics,
+        registry.measures,
+    )
+    head = "# Artifacts, readers, models, metrics, measures\n\nMade by `make docs` from the code.\n"
     return "\n".join([head, *map(section, rooms)])
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from isocenter.data.scores import QualityReport as QualityReport
     from isocenter.data.volume import Volume as Volume
     from isocenter.errors import IsocenterError as IsocenterError
+    from isocenter.measures import measure as measure
     from isocenter.reports import report as report
 
 _HOME = {
@@ -35,6 +36,7 @@ _HOME = {
     "assess": "isocenter.assessors",
     "child": "isocenter.data.random",
     "generator": "isocenter.data.random",
+    "measure": "isocenter.measures",
     "read": "isocenter.data.io",
     "replay": "isocenter.artifacts",
     "report": "isocenter.reports",

@@ -134,7 +134,7 @@ def test_the_reference_page_is_what_the_code_says() -> None:
 
 @pytest.mark.parametrize(
     "entries",
-    [registry.artifacts, registry.readers, registry.models, registry.metrics],
+    [registry.artifacts, registry.readers, registry.models, registry.metrics, registry.measures],
     ids=lambda entries: entries.kind,
 )
 def test_every_entry_is_on_the_reference_page(entries: registry.Registry) -> None:

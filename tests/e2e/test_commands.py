@@ -10,8 +10,10 @@ import pytest
 import torch
 
 import isocenter as iso
+from isocenter import registry
 from isocenter.cli._texts import COMMANDS, EXIT_CODES
 from isocenter.data.step import Step
+from isocenter.datasets.mriqc import MEASURES
 from tests.e2e.conftest import Command, run_python, save
 
 
@@ -61,9 +63,20 @@ def test_a_bad_file_is_refused_before_torch_is_imported(tmp_path: Path) -> None:
 
 def test_list_names_what_the_registry_holds(command: Command) -> None:
     listed = [line.split()[0] for line in command("list", "artifacts").out.splitlines()]
-    assert listed == ["bias", "blur", "ghosting", "motion", "noise", "spike"]
+    assert listed == list(registry.artifacts.names())
     assert command("list", "presets").out.split()[0] == "hsfnet-2025"
     assert command("list", "models").out.startswith("hsfnet ")
+    metrics = {line.split()[0]: line.split()[1:] for line in listed_of(command, "metrics")}
+    assert metrics["psnr"][:2] == ["full-reference", "higher"]
+    assert metrics["lpips"][:3] == ["full-reference", "lower", "weights"]
+    assert metrics["piqe"][:2] == ["no-reference", "lower"]
+    measures = {line.split()[0]: line.split()[1:] for line in listed_of(command, "measures")}
+    assert set(measures) == set(MEASURES)
+    assert measures["fwhm_x"][:3] == ["measure", "lower", "voxels"]
+
+
+def listed_of(command: Command, kind: str) -> list[str]:
+    return command("list", kind).out.splitlines()
 
 
 def test_doctor_says_that_all_is_well(command: Command) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import isocenter as iso
 from tests.unit.reports.made import made_report
+from tests.unit.reports.test_measures import SCORES, measured_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -59,6 +60,17 @@ def test_the_page_asks_nobody_for_anything(page: Path, tmp_path: Path) -> None:
     greedy = tmp_path / "greedy.html"
     greedy.write_text('<!doctype html><img src="http://127.0.0.1:9/x.png">')
     assert requests(greedy, tmp_path) == 1  # the log would show it
+    assert requests(page, tmp_path) == 0
+
+
+def test_measures_stand_on_the_page_with_their_place_among_others(tmp_path: Path) -> None:
+    page = iso.report(measured_report(*SCORES), to=tmp_path / "measures.html")
+    document = open_in_browser(page, tmp_path, "--dump-dom")
+    text = " ".join(re.sub(r"<[^>]+>", " ", document).split())
+    assert "cjv 0.9000" in text
+    assert "> 99th" in text.replace("&gt;", ">")
+    assert "Percentiles among 1101 scans of abide." in text
+    assert document.count('class="middle"') == 3
     assert requests(page, tmp_path) == 0
 
 

@@ -7,8 +7,8 @@ import sys
 import time
 from dataclasses import fields
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
 import torch
 
 from isocenter.assessors import hsfnet
@@ -18,18 +18,23 @@ from isocenter.data.io import read
 from isocenter.data.scores import Finding, Provenance, QualityReport, ScanFacts, Score
 from isocenter.data.volume import Volume
 from isocenter.errors import BadVolume, UnknownName, UsageError
-from isocenter.metrics.psnr import psnr
-from isocenter.metrics.ssim import ssim
 from isocenter.ops.regions import head_mask, head_scale
 from isocenter.version import __version__
 
 __all__ = ["assess"]
+
+Definition = Literal["corrected", "mriqc-0.15", "mriqc-24"]
+"""That of :mod:`isocenter.measures`, whose import would delay every assessment."""
+
+FAST = ("gmsd", "hfen", "nmse", "psnr", "ssim")
+"""Metrics against a reference that take about a second on a whole head."""
 
 
 def assess(
     scan: Volume | Path | str,
     *,
     reference: Volume | Path | str | None = None,
+    measures: bool | Definition = False,
     model: str = "hsfnet",
     device: str = "auto",
 ) -> QualityReport:
@@ -37,7 +42,10 @@ def assess(
 
     Args:
         scan: A scan, or the path of one.
-        reference: The same scan undamaged, on the same grid: adds full-reference measures.
+        reference: The same scan undamaged, on the same grid: adds PSNR, SSIM, NMSE, GMSD
+            and HFEN inside its head.
+        measures: Adds the measures of :func:`isocenter.measure`, which take several seconds:
+            ``True`` for those of the definition ``"corrected"``, or a definition's name.
         model: A shipped assessor's name, or the path of a ``.safetensors`` checkpoint.
         device: ``"auto"`` (CUDA where there is one, else CPU), ``"cpu"``, ``"cuda"``, ...
 
@@ -47,7 +55,7 @@ def assess(
 
     Raises:
         BadVolume: The scan cannot be read or judged, or the reference is on another grid.
-        UnknownName: No such model.
+        UnknownName: No such model or definition.
         UsageError: No such device.
         BadCheckpoint: Missing or damaged weights.
     """
@@ -58,20 +66,22 @@ def assess(
     raw = assessor.look(volume)
     judgement = assessor.read(raw)
     domain = domain_of(volume, raw.head, judgement.distance)
-    measures = () if reference is None else _against(volume, reference)
+    compared = () if reference is None else _against(volume, reference)
+    definition: Definition | None = "corrected" if measures is True else measures or None
+    told = () if definition is None else _measured(volume, definition)
     quality = _quality(judgement, domain.reason)
     facts = _facts(volume)
     return QualityReport(
         subject=_subject(facts.name),
         verdict=_verdict(quality, judgement.findings, assessor.checkpoint.calibration),
-        scores=(quality, *measures),
+        scores=(quality, *compared, *told),
         artifacts=judgement.findings,
         strips=judgement.strips,
         views=views_of(volume, raw.head, judgement.worst),
         domain=domain,
         scan=facts,
         history=volume.history,
-        provenance=_provenance(assessor, began),
+        provenance=_provenance(assessor, definition, began),
         notes=_notes(volume, domain.reason),
     )
 
@@ -128,33 +138,20 @@ def _verdict(quality: Score, findings: tuple[Finding, ...], calibration: object)
 
 
 def _against(volume: Volume, reference: Volume | Path | str) -> tuple[Score, ...]:
-    """Full-reference measures inside the reference's head, in units of its brightness."""
-    truth = reference if isinstance(reference, Volume) else read(reference)
-    same_grid = truth.shape == volume.shape and np.allclose(truth.affine, volume.affine, atol=1e-3)
-    if not same_grid:
-        raise BadVolume(
-            f"the reference {truth.shape} is not on the scan's grid {volume.shape}; "
-            "resample it first"
-        )
+    """Full-reference metrics inside the reference's head, in units of its brightness."""
+    from isocenter.assessors._grids import on_grid
+    from isocenter.assessors._metrics import metrics
+
+    truth = on_grid(reference, volume, "the reference")
     mask = head_mask(truth.data)
     scale = head_scale(truth.data, mask)
-    pair = [(v.data / scale)[None, None] for v in (volume, truth)]
-    inside = mask[None, None]
-    ratio = float(psnr(*pair, data_range=1.0, mask=inside))
-    same = ratio == float("inf")
-    why = "identical to the reference" if same else None
-    return (
-        _similarity(pair, inside),
-        Score("psnr", None if same else ratio, "dB", "higher", 0.0, float("inf"), None, why),
-    )
+    return metrics(volume, FAST, reference=truth, data_range=scale, mask=mask).scores
 
 
-def _similarity(pair: list[torch.Tensor], inside: torch.Tensor) -> Score:
-    if min(pair[0].shape[2:]) < 11:
-        why = "fewer than 11 voxels along an axis"
-        return Score("ssim", None, None, "higher", -1.0, 1.0, None, why)
-    value = float(ssim(*pair, data_range=1.0, mask=inside))
-    return Score("ssim", value, None, "higher", -1.0, 1.0)
+def _measured(volume: Volume, definition: Definition) -> tuple[Score, ...]:
+    from isocenter.assessors._measured import measured
+
+    return measured(volume, definition=definition)
 
 
 def _facts(volume: Volume) -> ScanFacts:
@@ -188,12 +185,15 @@ def _notes(volume: Volume, outside: str | None) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _provenance(assessor: hsfnet.Assessor, began: float) -> Provenance:
+def _provenance(
+    assessor: hsfnet.Assessor, definition: Definition | None, began: float
+) -> Provenance:
     choices = {
         "calibration": assessor.checkpoint.calibration,
         "preprocess": assessor.checkpoint.preprocess,
         "slabs": hsfnet.N_SLABS,
         "version": __version__,
+        **({} if definition is None else {"measures": definition}),
     }
     text = json.dumps(choices, sort_keys=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -205,4 +205,5 @@ def _provenance(assessor: hsfnet.Assessor, began: float) -> Provenance:
         device=assessor.device,
         seconds=time.monotonic() - began,
         peak_rss=peak if sys.platform == "darwin" else peak * 1024,
+        measures=definition,
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import traceback
 from dataclasses import replace
 from pathlib import Path
 
+from isocenter.cli._failures import Failure, failure
+from isocenter.cli._failures import died as killed
 from isocenter.cli._options import Job, Options, Row
 from isocenter.cli._volumes import assess_volumes, facts
 from isocenter.data import atomic
 from isocenter.data.scores import QualityReport
-from isocenter.errors import InputError, IsocenterError, ResourceError
+from isocenter.errors import ResourceError
 from isocenter.reports import html, json
 from isocenter.reports.series import Series
 from isocenter.study.find import subject_of
@@ -33,8 +34,7 @@ def work(job: Job) -> list[Row]:
 
 def died(job: Job) -> list[Row]:
     """Rows of a job whose process was killed."""
-    sentence = "its process was killed, most likely for want of memory; try fewer --workers"
-    return [Row(scan, error=sentence, code=6) for scan in job.scans]
+    return [_failed(scan, killed()) for scan in job.scans]
 
 
 def prepare_folder(folder: Path) -> None:
@@ -71,18 +71,12 @@ def _row(scan: Path, name: str, options: Options, twin: Row | None) -> Row:
         report, series = _report(scan, options, twin)
         page = write_results(report, name, options, series)
         return Row(scan, report, series, page)
-    except InputError as error:
-        return _failed(scan, str(error), 3)
-    except IsocenterError as error:
-        return _failed(scan, str(error), error.exit_code, fatal=True)
-    except MemoryError:
-        return _failed(scan, "out of memory; lower --workers or --max-voxels", 6)
     except Exception as error:
-        return _failed(scan, f"a bug in isocenter ({type(error).__name__}: {error})", 1)
+        return _failed(scan, failure(error))
 
 
-def _failed(scan: Path, sentence: str, code: int, *, fatal: bool = False) -> Row:
-    return Row(scan, error=sentence, code=code, fatal=fatal, trace=traceback.format_exc())
+def _failed(scan: Path, why: Failure) -> Row:
+    return Row(scan, error=why.error, code=why.code, fatal=why.fatal, trace=why.trace)
 
 
 def _report(scan: Path, options: Options, twin: Row | None) -> tuple[QualityReport, Series | None]:

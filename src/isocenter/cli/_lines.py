@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ from pathlib import Path
 from isocenter.cli._options import Row
 from isocenter.data.scores import Finding, QualityReport, ScanFacts
 from isocenter.reports import text
+from isocenter.reports.measures import among, is_odd
 from isocenter.reports.series import Series
 
-__all__ = ["complain", "lines"]
+__all__ = ["complain", "head_line", "lines", "print_json", "print_lines", "speak_utf8"]
 
 WIDTH = 66
 """Column at which the time stands in a scan's first line."""
@@ -26,6 +28,32 @@ def complain(path: Path, sentence: str) -> None:
     print(f"{name}: {text.one_line(sentence)}", file=sys.stderr, flush=True)
 
 
+def print_lines(row: Row) -> None:
+    """The lines about one scan."""
+    print("\n".join(lines(row)), flush=True)
+
+
+def print_json(row: Row) -> None:
+    """The document about one scan, on one line."""
+    from isocenter.reports import json
+
+    if row.report is not None:
+        speak_utf8()
+        print(json.dump(json.document(row.report, row.series), compact=True), end="", flush=True)
+
+
+def speak_utf8() -> None:
+    """JSON is UTF-8 whatever the locale says."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
+def head_line(scan: ScanFacts, seconds: float, device: str) -> str:
+    """The first line about a scan: what it is, and what it took."""
+    head = f"{scan.name}   {_facts(scan)}"
+    return f"{head:<{WIDTH}} {seconds:.1f} s  {device}".rstrip()
+
+
 def lines(row: Row) -> Iterator[str]:
     """The lines about one scan that was assessed."""
     report = row.report
@@ -37,8 +65,7 @@ def lines(row: Row) -> Iterator[str]:
 
 def _body(report: QualityReport, row: Row) -> Iterator[str]:
     made_by = report.provenance
-    head = f"{report.scan.name}   {_facts(report.scan)}"
-    yield f"{head:<{WIDTH}} {made_by.seconds:.1f} s  {made_by.device}"
+    yield head_line(report.scan, made_by.seconds, made_by.device)
     yield f"  quality   {_quality(report)}"
     if row.series is not None:
         yield f"  volumes   {_series(row.series)}"
@@ -47,6 +74,8 @@ def _body(report: QualityReport, row: Row) -> Iterator[str]:
         yield "  artifact  none found"
     for i, finding in enumerate(findings):
         yield f"  {'artifact' if i == 0 else '':<9} {_finding(finding)}"
+    if made_by.measures is not None:
+        yield f"  measures  {_measures(report)}"
     if row.page is not None:
         yield f"  report    {os.fspath(row.page)}"
     if not report.domain.in_domain:
@@ -68,6 +97,15 @@ def _quality(report: QualityReport) -> str:
     if report.interval is not None:
         told += f"  (90 % interval {text.interval(report.interval)})"
     return f"{told}   {report.verdict}"
+
+
+def _measures(report: QualityReport) -> str:
+    """How many there are; each stands in the report."""
+    scores = [score for score in report.metrics.values() if not score.compared]
+    n_missing = sum(score.value is None for score in scores)
+    told = f"{len(scores) - n_missing} of {len(scores)} ({report.provenance.measures})"
+    n_odd = sum(is_odd(score) for score in scores)
+    return f"{told}, {n_odd} outside the band" if among(scores) else told
 
 
 def _finding(finding: Finding) -> str:

@@ -23,6 +23,8 @@ class Options:
     contrast: str | None = None
     voxel_size: tuple[float, float, float] | None = None
     max_voxels: int = 512**3
+    measures: str | None = None
+    """Definition of the measures to add; ``None`` for none."""
     page: bool = True
     """Write the page as well as the document."""
     threads: int = 1

@@ -68,12 +68,36 @@ DISTORT_EXAMPLES = """Example:
   isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3
 """
 
-LIST = """List artifacts, models, presets or metrics.
+LIST = """List artifacts, models, presets, metrics or measures.
 
-Each line is a name that other commands take, and what it stands for.
+Each line is a name that other commands take, and what it stands for. Metrics and
+measures also say what they need (a reference, weights), which way is better
+(higher or lower; neither for what describes), and in which unit they are.
 """
 LIST_EXAMPLES = """Example:
   isocenter list artifacts
+"""
+
+METRICS = """Measure scans, or compare them with a reference.
+
+Without --reference: the measures that MRIQC takes of a head (noise, contrast,
+sharpness, shading, tissue, air), by the corrected formulas or by MRIQC's own.
+Where definition and contrast are those of a known population, the table says
+where each value stands in it. What has no value has a reason.
+
+With --reference: psnr, ssim, ms_ssim, nmse, haarpsi, vif, gmsd, hfen and nqm,
+inside the reference's head. A metric that takes no volume gets axial slices,
+and their mean counts; one that takes no mask gets the box around it.
+
+A .tsv or .json of MRIQC is read instead of a scan, and gets percentiles and
+ratings.
+"""
+METRICS_EXAMPLES = """Examples:
+  isocenter metrics sub-01_T1w.nii.gz
+  isocenter metrics bids/ --definition mriqc-0.15 --out measures/
+  isocenter metrics worse.nii.gz --reference clean.nii.gz
+  isocenter metrics worse.nii.gz --reference clean.nii.gz --only psnr,ssim --json
+  isocenter metrics group_T1w.tsv --definition mriqc-0.15
 """
 
 DOCTOR = """Check this installation.
@@ -91,6 +115,7 @@ COMMANDS = {
     "demo": ("isocenter.cli.demo:demo", DEMO, DEMO_EXAMPLES),
     "distort": ("isocenter.cli.distort:distort", DISTORT, DISTORT_EXAMPLES),
     "list": ("isocenter.cli.listing:listing", LIST, LIST_EXAMPLES),
+    "metrics": ("isocenter.cli.metrics:metrics", METRICS, METRICS_EXAMPLES),
     "doctor": ("isocenter.cli.doctor:doctor", DOCTOR, DOCTOR_EXAMPLES),
 }
 """For each command: where its function is, what its help says, and its examples."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from isocenter.cli._options import Options
 from isocenter.data.io import Loaded, Selection, count_volumes, load
@@ -14,7 +15,10 @@ from isocenter.data.scores import QualityReport, ScanFacts, Score
 from isocenter.errors import BadVolume, InputError, IsocenterError, NeedsChoice
 from isocenter.reports.series import Series, VolumeResult, median_volume, volume_result
 
-__all__ = ["assess_volumes", "facts"]
+if TYPE_CHECKING:
+    from isocenter.measures import Definition
+
+__all__ = ["assess_volumes", "facts", "load_scan"]
 
 
 def assess_volumes(scan: Path, options: Options) -> tuple[QualityReport, Series | None]:
@@ -36,7 +40,8 @@ def assess_volumes(scan: Path, options: Options) -> tuple[QualityReport, Series 
 
 def _assess_each(scan: Path, options: Options, n_volumes: int) -> tuple[QualityReport, Series]:
     start = time.monotonic()
-    volumes = [_volume(scan, options, index) for index in range(n_volumes)]
+    plain = replace(options, measures=None)  # only the described volume is measured
+    volumes = [_volume(scan, plain, index) for index in range(n_volumes)]
     described = median_volume(volumes)
     if described is None:  # then say of the first what hinders it
         described = 0
@@ -49,9 +54,9 @@ def _assess_each(scan: Path, options: Options, n_volumes: int) -> tuple[QualityR
 def facts(scan: Path, options: Options) -> ScanFacts:
     """What a scan's file says of itself."""
     try:
-        said = _load(scan, options, options.volume).facts
+        said = load_scan(scan, options, options.volume).facts
     except NeedsChoice:
-        said = _load(scan, options, 0).facts
+        said = load_scan(scan, options, 0).facts
     return replace(said, contrast=options.contrast or said.contrast)
 
 
@@ -79,7 +84,12 @@ def _volume(scan: Path, options: Options, index: int) -> VolumeResult:
         return VolumeResult(index, missing, ())
 
 
-def _load(scan: Path, options: Options, volume: int | None) -> Loaded:
+def load_scan(scan: Path, options: Options, volume: int | None) -> Loaded:
+    """A scan as its file holds it.
+
+    Raises:
+        InputError: It cannot be used; raised before torch is imported.
+    """
     selection = Selection(
         volume=volume,
         series=options.series,
@@ -91,7 +101,7 @@ def _load(scan: Path, options: Options, volume: int | None) -> Loaded:
 
 
 def _assess(scan: Path, options: Options, volume: int | None) -> QualityReport:
-    loaded = _load(scan, options, volume)  # refuses a bad file; torch comes after this line
+    loaded = load_scan(scan, options, volume)  # refuses a bad file; torch comes after this line
     import torch
 
     from isocenter.assessors import assess
@@ -99,4 +109,5 @@ def _assess(scan: Path, options: Options, volume: int | None) -> QualityReport:
 
     torch.set_num_threads(options.threads)
     made = to_volume(loaded, contrast=options.contrast)
-    return assess(made, model=options.model, device=options.device)
+    measures = cast("Definition", options.measures) if options.measures else False
+    return assess(made, measures=measures, model=options.model, device=options.device)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from isocenter.cli._options import Job, Options
-from isocenter.errors import NothingFound, UsageError
+from isocenter.cli._inputs import check_definition, check_reading, lengths
+from isocenter.cli._lines import print_json, print_lines
+from isocenter.cli._options import Job, Options, Row
+from isocenter.errors import QualityGate, UsageError
 
 __all__ = ["assess"]
 
@@ -21,6 +23,8 @@ def assess(
     out: Path = Path(),
     json: bool = False,
     fail_below: float | None = None,
+    measures: bool = False,
+    definition: str | None = None,
     page: Annotated[bool, Parameter(name="--report", negative="--no-report")] = True,
     workers: int = 1,
     device: str = "auto",
@@ -39,6 +43,8 @@ def assess(
         out: Folder for the results; made if it is missing.
         json: Print one JSON document for each scan, each on one line, and nothing else.
         fail_below: Leave with exit code 10 if a scan has a lower quality, or none (0-100).
+        measures: Add the measures that MRIQC names; takes several seconds more for each scan.
+        definition: By whose formulas: corrected, mriqc-24 or mriqc-0.15; corrected unless given.
         page: Write NAME_quality.html beside NAME_quality.json.
         workers: How many scans to work on at once, each in its own process.
         device: Where the network runs: auto, cpu, cuda or cuda:N.
@@ -50,8 +56,12 @@ def assess(
         max_voxels: Refuse scans with more voxels than this.
         quiet: Print nothing but errors.
     """
-    _check(workers, fail_below, volume, max_voxels, model)
-    from isocenter.cli._assessing import prepare_folder
+    check_reading(workers, volume, max_voxels)
+    _check(fail_below, model)
+    check_definition(definition)
+    if definition is not None and not measures:
+        raise UsageError("--definition is for measures: add --measures")
+    from isocenter.cli._assessing import died, prepare_folder, work
     from isocenter.cli._batch import run_batch
 
     jobs, failed = _jobs(
@@ -63,64 +73,81 @@ def assess(
             volume=volume,
             series=series,
             contrast=contrast,
-            voxel_size=_voxel_size(voxel_size),
+            voxel_size=lengths(voxel_size),
+            measures=(definition or "corrected") if measures else None,
             max_voxels=max_voxels,
             page=page,
         ),
     )
     prepare_folder(out)
-    show = "json" if json else "nothing" if quiet else "lines"
-    return run_batch(jobs, workers=workers, show=show, gate=fail_below, n_failed=failed)
+    gate = _Gate(fail_below)
+    printer = print_json if json else _nothing if quiet else print_lines
+
+    def each(row: Row) -> None:
+        gate.add(row)
+        printer(row)
+
+    code = run_batch(
+        work,
+        jobs,
+        died=died,
+        each=each,
+        n_scans=sum(len(job.scans) for job in jobs),
+        n_failed=failed,
+        workers=workers,
+        quiet=quiet and not json,
+    )
+    if code == 0:
+        gate.close()
+    return code
 
 
-def _check(
-    workers: int, fail_below: float | None, volume: int | None, max_voxels: int, model: str
-) -> None:
+@dataclass
+class _Gate:
+    """The scans that ``--fail-below`` does not let through."""
+
+    limit: float | None
+    below: list[str] = field(default_factory=list)
+
+    def add(self, row: Row) -> None:
+        if self.limit is None or row.report is None:
+            return
+        score = row.report.score
+        if score is None or score < self.limit:
+            self.below.append(row.report.scan.name)
+
+    def close(self) -> None:
+        """Raise, if there are any."""
+        if not self.below:
+            return
+        shown = ", ".join(self.below[:3]) + (", ..." if len(self.below) > 3 else "")
+        scans = "1 scan is" if len(self.below) == 1 else f"{len(self.below)} scans are"
+        told = f"{scans} below the quality {self.limit:g} that --fail-below asks for: {shown}"
+        raise QualityGate(told)
+
+
+def _nothing(row: Row) -> None:
+    """``--quiet``."""
+
+
+def _check(fail_below: float | None, model: str) -> None:
     from isocenter.errors import UnknownName
     from isocenter.registry import models
 
-    if workers < 1:
-        raise UsageError(f"--workers is {workers}: give 1 or more")
     if fail_below is not None and not 0 <= fail_below <= 100:
         raise UsageError(f"--fail-below is {fail_below:g}: quality goes from 0 to 100")
-    if volume is not None and volume < 0:
-        raise UsageError(f"--volume is {volume}: volumes are counted from 0")
-    if max_voxels < 1:
-        raise UsageError(f"--max-voxels is {max_voxels}: give 1 or more")
     if model not in models.names() and not model.endswith(".safetensors"):
         raise UnknownName("model", model, models.names())
 
 
-def _voxel_size(given: str | None) -> tuple[float, float, float] | None:
-    """Three lengths from ``1,1,1.2``."""
-    if given is None:
-        return None
-    try:
-        x, y, z = map(float, given.split(","))
-    except ValueError:
-        raise UsageError(f"--voxel-size is {given!r}: give three lengths as 1,1,1.2") from None
-    if not all(0 < length < math.inf for length in (x, y, z)):
-        raise UsageError(f"--voxel-size is {given!r}: give three lengths above 0, in mm")
-    return x, y, z
-
-
 def _jobs(paths: tuple[Path, ...], options: Options) -> tuple[list[Job], int]:
     """The work to do, and how many of ``paths`` came to nothing (each is told on stderr)."""
-    from isocenter.cli._lines import complain
-    from isocenter.study.find import find_scans
+    from isocenter.cli._inputs import find
     from isocenter.study.names import result_names
     from isocenter.study.twins import group_twins
 
-    if not paths:
-        raise UsageError("no scan was given: isocenter assess PATH, or isocenter assess --help")
-    found = find_scans(paths)
-    for missing in found.absent:
-        complain(missing, "there is no such file or folder")
-    for folder in found.empty:
-        complain(folder, "no scan was found in this folder or below it")
-    if not found.scans:
-        raise NothingFound("nothing matched: give a scan or a folder that holds scans")
-    names = result_names(found.scans)
-    groups = group_twins(found.scans)
+    scans, n_failed = find(paths, command="assess")
+    names = result_names(scans)
+    groups = group_twins(scans)
     jobs = [Job(group, tuple(names[scan] for scan in group), options) for group in groups]
-    return jobs, len(found.absent) + len(found.empty)
+    return jobs, n_failed

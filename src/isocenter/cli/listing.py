@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from isocenter import registry
 
 __all__ = ["listing"]
 
-Kind = Literal["artifacts", "models", "presets", "metrics"]
+Kind = Literal["artifacts", "models", "presets", "metrics", "measures"]
 
 
 def listing(kind: Kind, /) -> int:
@@ -21,13 +22,45 @@ def listing(kind: Kind, /) -> int:
     Args:
         kind: What to list.
     """
-    rows = list(_presets() if kind == "presets" else _entries(kind))
+    rows = list(_rows(kind))
     if not rows:
         print(f"no {kind} in this installation")
     width = max((len(name) for name, _ in rows), default=0)
     for name, what in rows:
         print(f"{name:<{width}}  {what}".rstrip())
     return 0
+
+
+def _rows(kind: Kind) -> Iterator[tuple[str, str]]:
+    match kind:
+        case "presets":
+            return _presets()
+        case "metrics":
+            return _metrics()
+        case "measures":
+            return _measures()
+    return _entries(kind)
+
+
+def _metrics() -> Iterator[tuple[str, str]]:
+    """Each metric: what it needs, which way is better, and what it is."""
+    for name, what in _entries("metrics"):
+        module = registry.metrics.get(name)
+        given = inspect.signature(getattr(module, name)).parameters
+        kind = "full-reference" if "reference" in given else "no-reference"
+        weights = "weights" if getattr(module, "NEEDS_WEIGHTS", False) else ""
+        yield name, f"{kind:<14}  {module.BETTER:<6}  {weights:<7}  {what}"
+
+
+def _measures() -> Iterator[tuple[str, str]]:
+    """Each measure: its unit and direction, and what its family is."""
+    from isocenter.measures import GRID
+
+    for family, what in _entries("measures"):
+        for name, kind in registry.measures.get(family).KINDS.items():
+            yield name, f"{'measure':<7}  {kind.better or '':<6}  {kind.unit or '':<7}  {what}"
+    for name, kind in GRID.items():
+        yield name, f"{'measure':<7}  {'':<6}  {kind.unit or '':<7}  Matrix and voxel size."
 
 
 def _entries(kind: str) -> Iterator[tuple[str, str]]:

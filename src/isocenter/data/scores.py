@@ -14,6 +14,7 @@ from isocenter.data.step import Step
 __all__ = [
     "Domain",
     "Finding",
+    "Percentile",
     "Plane",
     "Provenance",
     "QualityReport",
@@ -26,6 +27,22 @@ __all__ = [
 
 Plane = Literal["sagittal", "coronal", "axial"]
 """Slices across x, y and z of a RAS+ volume, in this order."""
+
+
+@dataclass(frozen=True)
+class Percentile:
+    """Where a value stands in a population, or why that cannot be said."""
+
+    value: float | None
+    """Share of the population below, 0 to 100, equal ones counted half; the outermost levels
+    (0.5 and 99.5) stand for everything beyond them."""
+    population: str | None
+    n: int
+    """Scans that it was compared with."""
+    band: tuple[float, float] | None
+    """5th and 95th percentile of the population, in the measure's unit."""
+    why_missing: str | None = None
+    """Set exactly when ``value`` is ``None``."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,10 @@ class Score:
     """90 % prediction interval."""
     why_missing: str | None = None
     """Set exactly when ``value`` is ``None``."""
+    compared: bool = False
+    """True for what was measured against a reference scan."""
+    percentile: Percentile | None = None
+    """``None`` for what no population is known of."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +164,8 @@ class Provenance:
     seconds: float
     peak_rss: int
     """Largest resident memory of the process so far, bytes."""
+    measures: str | None = None
+    """By whose formulas it was measured; ``None`` when nothing was."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from isocenter.data.scores import Percentile
 from isocenter.datasets.mriqc import DEFINITIONS, MEASURES
 from isocenter.errors import UnknownName
 from isocenter.ops.ranks import mid_rank
@@ -47,22 +48,6 @@ class Population:
     n: Mapping[str, int]
     """Scans that have the measure."""
     quantiles: Mapping[str, Sequence[float]]
-
-
-@dataclass(frozen=True)
-class Percentile:
-    """Where a value stands in a population, or why that cannot be said."""
-
-    value: float | None
-    """Share of the population below, 0 to 100, equal ones counted half; the outermost levels
-    (0.5 and 99.5) stand for everything beyond them."""
-    population: str | None
-    n: int
-    """Scans that it was compared with."""
-    band: tuple[float, float] | None
-    """5th and 95th percentile of the population, in the measure's unit."""
-    why_missing: str | None = None
-    """Set exactly when ``value`` is ``None``."""
 
 
 def percentile(

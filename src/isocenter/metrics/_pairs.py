@@ -41,6 +41,10 @@ def check(
         raise UsageError(f"data_range must be a positive number; got {data_range}")
 
 
+class RefusesMask(UsageError):
+    """A mask was given to a metric whose value is no mean over places of the image."""
+
+
 def by_chunks(
     formula: Callable[[Tensor, Tensor], Tensor], image: Tensor, reference: Tensor
 ) -> Tensor:
@@ -63,10 +67,10 @@ def refuse_mask(name: str, mask: Tensor | None) -> None:
     """For metrics whose value is no mean over places of the image.
 
     Raises:
-        UsageError: There is a mask.
+        RefusesMask: There is a mask.
     """
     if mask is not None:
-        raise UsageError(f"{name} takes no mask; crop both images to what counts")
+        raise RefusesMask(f"{name} takes no mask; crop both images to what counts")
 
 
 def mean(values: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -42,7 +42,8 @@ def piqe(image: Tensor, *, data_range: float, mask: Tensor | None = None) -> Ten
     variance of the block's normalised pixels.  Nothing is learned.  Unlike in MATLAB the values
     are not rounded to 8 bits.
 
-    Made for compressed photographs; nothing in it knows MR slices.
+    Made for compressed photographs, and of little use on MR slices: little noise makes the value
+    better, and so do ghosts and motion.  Blur alone makes it worse throughout.
 
     Args:
         image: (N, 1, H, W), two sides of at least 16 pixels.

@@ -39,9 +39,10 @@ def expect_slabs(
     old: Array,
     classes: npt.NDArray[np.float64],
     weights: Array,
+    loose: float,
     steps: tuple[int, int, int],
     new: Array,
-    squares: npt.NDArray[np.float64],
+    sums: npt.NDArray[np.float64],
     cells: npt.NDArray[np.float64],
     start: int,
     stop: int,
@@ -51,45 +52,44 @@ def expect_slabs(
     Args:
         image: (x, y, z).
         state: Of every voxel.
-        field: Shading that divides the image.
+        field: Shading that multiplies the tissues' means.
         old: Probabilities of the round before, (x, y, z, tissue).
-        classes: Mean, half the precision and logarithm of share over width, (3, tissue).
+        classes: Mean, half the precision and share over width, (3, tissue).
         weights: Of the neighbours along x, y, z.
+        loose: Added to what the neighbours say, so that they cannot rule a tissue out.
         steps: Voxels of a cell of the shading's grid along x, y, z.
         new: Probabilities, written.
-        squares: Sum of squares around every tissue's mean, (slab, tissue), added to.
-        cells: Count and sum of differences from every tissue's mean in every cell,
-            (x, y, z, 2, tissue), added to.
+        sums: Of probability and of squared residuals, (slab, 2, tissue), added to.
+        cells: Sums of squared shading and of shading times residual in every cell, weighted
+            by probability, (x, y, z, 2, tissue), added to.
     """
     n_tissues = classes.shape[1]
-    chance = np.empty(n_tissues)
+    gap, chance = np.empty(n_tissues), np.empty(n_tissues)
     for slab in range(start, stop):
         for i in range(slab * steps[0], min((slab + 1) * steps[0], image.shape[0])):
             for j in range(image.shape[1]):
+                y = j // steps[1]
                 for k in range(image.shape[2]):
                     if state[i, j, k] == OUTSIDE:
                         continue
-                    value = image[i, j, k] / field[i, j, k]
+                    z, light = k // steps[2], np.float64(field[i, j, k])
                     highest = -np.inf
                     for tissue in range(n_tissues):
-                        gap = value - classes[0, tissue]
-                        chance[tissue] = (
-                            classes[2, tissue]
-                            - classes[1, tissue] * gap * gap
-                            + _pull(old, i, j, k, tissue, weights)
-                        )
+                        gap[tissue] = image[i, j, k] - light * classes[0, tissue]
+                        chance[tissue] = -classes[1, tissue] * gap[tissue] * gap[tissue]
                         highest = max(highest, chance[tissue])
                     total = 0.0
                     for tissue in range(n_tissues):
-                        chance[tissue] = np.exp(chance[tissue] - highest)
+                        prior = loose + _pull(old, i, j, k, tissue, weights)
+                        chance[tissue] = (
+                            prior * classes[2, tissue] * np.exp(chance[tissue] - highest)
+                        )
                         total += chance[tissue]
-                    counted = state[i, j, k] == COUNTED
-                    y, z = j // steps[1], k // steps[2]
                     for tissue in range(n_tissues):
                         share = chance[tissue] / total
                         new[i, j, k, tissue] = share
-                        if counted:
-                            gap = value - classes[0, tissue]
-                            squares[slab, tissue] += share * gap * gap
-                            cells[slab, y, z, 0, tissue] += share
-                            cells[slab, y, z, 1, tissue] += share * gap
+                        if state[i, j, k] == COUNTED:
+                            sums[slab, 0, tissue] += share
+                            sums[slab, 1, tissue] += share * gap[tissue] * gap[tissue]
+                            cells[slab, y, z, 0, tissue] += share * light * light
+                            cells[slab, y, z, 1, tissue] += share * light * gap[tissue]

@@ -57,11 +57,13 @@ def brain_mask(
         contrast: ``"T1w"``, ``"T2w"``, ``"PDw"`` or ``"FLAIR"``; any other is taken for T1w.
 
     Returns:
-        Mask of the same shape; may be empty.
+        Mask of the same shape; empty where no head is found, as in a single slice.
 
     Raises:
         BadVolume: The image is constant, so that it shows no head.
     """
+    if data.min() == data.max():
+        raise BadVolume("the image is constant, so that it shows no head: give another scan")
     support = _stripped_support(data, spacing)
     if support is not None:
         return torch.from_numpy(support).to(data.device)
@@ -113,7 +115,7 @@ def _stripped_support(data: Image3, spacing: tuple[float, float, float]) -> Cell
 def _brain_cells(coarse: Image3, sizes: list[float], contrast: str | None) -> Cells:
     head = head_mask(coarse).cpu().numpy()
     if not head.any():
-        raise BadVolume("the image is constant, so that it shows no head: give another scan")
+        return head
     values = coarse.double().cpu().numpy()
     even = _even(values, head, sizes)
     depth = _depth(head, sizes)

@@ -131,8 +131,8 @@ def patch_means(maps: Tensor, side: int) -> Tensor:
     """
     height, width = maps.shape[2:4]
     rows = maps.reshape(*maps.shape[:2], height // side, side, -1).sum(3)
-    total = rows.unflatten(-1, (width // side, side, -1)).sum(-2) / side**2
-    return total.movedim(1, 3).flatten(3).flatten(1, 2)
+    means: Tensor = rows.unflatten(-1, (width // side, side, -1)).sum(-2) / side**2
+    return means.movedim(1, 3).flatten(3).flatten(1, 2)
 
 
 def fit_symmetric(values: Tensor) -> tuple[Tensor, Tensor]:

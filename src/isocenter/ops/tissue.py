@@ -23,14 +23,22 @@ DARK_TO_BRIGHT = {
     "PDw": ("wm", "gm", "csf"),
     "FLAIR": ("csf", "wm", "gm"),
 }
-NEIGHBOURS = 3.0
-"""Strength of the Markov field: what six neighbours of one tissue add to its logarithm."""
-COARSE_MM = 2.0
+LOOSE = 0.005
+"""Least prior probability of a tissue that no neighbour is of."""
+TIED = 0.5
+"""How far the tissues' variances are drawn to their mean: noise is common to all."""
+LEAST_SHARE = 0.02
+"""A tissue's part of the brain counts as this at least, lest it dies out."""
+FIRST_BLUR = 0.7
+"""Voxels; for the first guess of the tissues' means."""
 CELL_MM = 5.0
 """The shading is fitted on cells of about this size."""
-START = (1,) * 6 + (2,) * 10 + (3,) * 14
-DEGREES = (0,) * 2 + (3,) * 5
-"""Of the shading's polynomial, round by round: first a slope, then curves."""
+HIGHEST_DEGREE = 3
+"""Of the shading's polynomial; the fit begins without shading and goes up by one."""
+MOST_ROUNDS = (4, 8, 12, 16)
+"""With each degree."""
+STILL = 1e-3
+"""A round that changes no brightness by more than this part ends a degree."""
 FEWEST_VOXELS = 100
 LEAST_WHITE = 0.2
 """Part of the brain that white matter has at least, when the contrast is guessed."""
@@ -69,9 +77,9 @@ def tissue_maps(
 
     Expectation-maximisation of a mixture of three normal distributions (Wells et al., IEEE
     TMI 15(4), 1996, doi:10.1109/42.511747; Van Leemput et al., IEEE TMI 18(10), 1999,
-    doi:10.1109/42.811270): the probability of a tissue is raised by that of its six
-    neighbours (mean field of a Markov field, neighbours weighted by 1 / distance), and the
-    logarithm of the shading is a cubic polynomial, refitted in every round.
+    doi:10.1109/42.811270).  Shading multiplies the tissues' means, noise comes on top.  The
+    prior of a tissue is the mean of its six neighbours' probabilities, weighted by
+    1 / distance.  The logarithm of the shading is a cubic polynomial, refitted in every round.
 
     Nothing is drawn, and the unit of ``data`` does not matter.  Voxels that are not positive
     get a tissue but do not shape one.
@@ -92,14 +100,8 @@ def tissue_maps(
         raise UnknownName("contrast", contrast, DARK_TO_BRIGHT)
     box = _box(data, brain)
     image, state = _levelled(data[box].cpu().numpy(), brain[box].cpu().numpy())
-    coarse = _coarse(image, state, spacing)
-    for degree in START:
-        coarse.round(degree, 0.0)
     fit = _Fit(image, state, spacing)
-    fit.begin_as(coarse)
-    for degree in DEGREES:
-        fit.round(degree, NEIGHBOURS)
-    fit.round(None, NEIGHBOURS)
+    fit.run()
     order = DARK_TO_BRIGHT[contrast or _guess(fit, spacing)]
     csf, gm, wm = (_placed(fit.shares[..., order.index(name)], data, box) for name in TISSUES)
     return TissueMaps(csf, gm, wm, _continued(fit, data, box))
@@ -214,69 +216,69 @@ class _Fit:
             max(1, min(round(CELL_MM / size), side // 4))
             for size, side in zip(spacing, image.shape, strict=True)
         )
-        self.bases = [_legendre(side, max(DEGREES)) for side in image.shape]
+        self.bases = [_legendre(side, HIGHEST_DEGREE) for side in image.shape]
         self.table = np.zeros([basis.shape[1] for basis in self.bases])
         self.field = np.ones_like(image)
-        self.classes = _first_classes(image[state == COUNTED])
-        self.shares = np.zeros((*image.shape, 3), np.float32)
+        self.classes = _first_classes(image, state == COUNTED)
+        self.shares = np.full((*image.shape, 3), 1 / 3, np.float32)
+        self.shares[state == OUTSIDE] = 0
 
-    def begin_as(self, other: "_Fit") -> None:
-        """Take classes and shading of a fit to a coarser copy."""
-        self.table, self.classes = other.table.copy(), other.classes.copy()
-        self._relight()
-        even = (self.image / self.field)[self.state == COUNTED]
-        cuts = (self.classes[0, 1:] + self.classes[0, :-1]) / 2
-        nearest = np.searchsorted(cuts, even)
-        residual = (even - self.classes[0][nearest]) ** 2
-        count = np.bincount(nearest, minlength=3)
-        spread = np.bincount(nearest, residual, minlength=3) / np.maximum(count, 1)
-        self.classes[1] = np.maximum(np.sqrt(spread), self.classes[1])
+    def run(self) -> None:
+        """Rounds until nothing moves, with shadings that bend more and more."""
+        for degree in range(HIGHEST_DEGREE + 1):
+            for _ in range(MOST_ROUNDS[degree]):
+                sums, cells = self._expect()
+                if self._refit(sums, cells, degree) < STILL:
+                    break
+        self._expect()
 
-    def round(self, degree: int | None, strength: float) -> None:
-        """Tissues from classes and shading; then, unless ``degree`` is None, these anew."""
+    def _expect(self) -> tuple[Array, Array]:
+        """Tissues from classes and shading, and the sums from which these follow."""
         n_cells = [
             -(-side // step) for side, step in zip(self.image.shape, self.steps, strict=True)
         ]
-        squares, cells = np.zeros((n_cells[0], 3)), np.zeros((*n_cells, 2, 3))
+        sums, cells = np.zeros((n_cells[0], 2, 3)), np.zeros((*n_cells, 2, 3))
         new = np.zeros_like(self.shares)
-
-        weights = np.float32(strength) * self.weights
 
         def work(start: int, stop: int) -> None:
             expect_slabs(
                 self.image, self.state, self.field, self.shares, _ready(self.classes),
-                weights, self.steps, new, squares, cells, start, stop,
+                self.weights, LOOSE, self.steps, new, sums, cells, start, stop,
             )  # fmt: skip
 
         in_threads(work, n_cells[0])
         self.shares = new
-        if degree is not None:
-            self._refit(squares.sum(0), cells, degree)
+        return sums.sum(0), cells
 
-    def _refit(self, squares: Array, cells: Array, degree: int) -> None:
-        """Means and shading at once, since each explains part of what the other does."""
+    def _refit(self, sums: Array, cells: Array, degree: int) -> float:
+        """Means and shading at once, since each explains part of what the other does.
+
+        Returns:
+            By what part a brightness can have changed, at most.
+        """
         at = np.nonzero(cells[..., 0, :].sum(-1) > 0)
-        count, pull = cells[at][:, 0], cells[at][:, 1]
         mean, width, _ = self.classes
-        total = count.sum(0) + 1e-3
+        weight, pull = cells[at][:, 0] / width**2, cells[at][:, 1] / width**2
         powers, terms = self._terms(at, degree)
         n_terms = len(powers)
-        weight = count / width**2
         normal = np.zeros((n_terms + 3, n_terms + 3))
         normal[:-3, :-3] = terms.T @ (terms * (weight @ mean**2)[:, None])
         normal[:-3, -3:] = terms.T @ (weight * mean)
         normal[-3:, :-3] = normal[:-3, -3:].T
         normal[-3:, -3:] = np.diag(weight.sum(0))
-        right = np.append(terms.T @ (pull / width**2 @ mean), (pull / width**2).sum(0))
+        right = np.append(terms.T @ (pull @ mean), pull.sum(0))
         size = np.sqrt(np.diag(normal)) + 1e-12
         normal = normal / np.outer(size, size) + 1e-6 * np.eye(len(size))
         change = np.linalg.solve(normal, right / size) / size
-        spread = squares / total - (pull.sum(0) / total) ** 2
+        total = sums[0] + 1e-3
+        spread = (1 - TIED) * sums[1] / total + TIED * sums[1].sum() / total.sum()
         width = np.sqrt(np.maximum(spread, NARROWEST**2))
-        self.classes = np.stack([mean + change[-3:], width, total / total.sum()])
+        share = np.maximum(total / total.sum(), LEAST_SHARE)
+        self.classes = np.stack([mean + change[-3:], width, share])
         for power, step in zip(powers, change, strict=False):
             self.table[power] += step
         self._relight()
+        return float(np.abs(change[:-3]).sum() + np.abs(change[-3:] / mean).max())
 
     def _terms(
         self, at: tuple[Indices, ...], degree: int
@@ -296,41 +298,28 @@ class _Fit:
         middle = np.exp(np.log(self.field[self.state == COUNTED]).mean(dtype=np.float64))
         self.table[0, 0, 0] -= np.log(middle)
         self.field /= np.float32(middle)
-        self.classes[:2] *= middle
-
-
-def _coarse(
-    image: Grid,
-    state: States,
-    spacing: tuple[float, float, float],
-) -> _Fit:
-    """A fit to means of blocks of about two millimetres: less noise, fewer voxels."""
-    steps = [
-        max(1, min(round(COARSE_MM / size), side // 8))
-        for size, side in zip(spacing, image.shape, strict=True)
-    ]
-    counted = (state == COUNTED).astype(np.float32)
-    weight = _blocks(counted, steps)
-    mean = (_blocks(image * counted, steps) / np.maximum(weight, 1e-6)).astype(np.float32)
-    inside = np.where(weight > 0.5, COUNTED, OUTSIDE).astype(np.uint8)
-    sizes = [size * step for size, step in zip(spacing, steps, strict=True)]
-    return _Fit(mean, inside, (sizes[0], sizes[1], sizes[2]))
-
-
-def _blocks(values: Grid, steps: list[int]) -> Grid:
-    grid = torch.from_numpy(values)[None, None]
-    pooled = torch.nn.functional.avg_pool3d(grid, steps, steps, ceil_mode=True)
-    return np.asarray(pooled[0, 0].numpy())
+        self.classes[0] *= middle
 
 
 def _ready(classes: Array) -> Array:
-    """Mean, half the precision, logarithm of share over width."""
+    """Mean, half the precision, share over width."""
     mean, width, share = classes
-    return np.stack([mean, 0.5 / width**2, np.log(share / width)])
+    return np.stack([mean, 0.5 / width**2, share / width])
 
 
-def _first_classes(values: Grid) -> Array:
-    """Mean, width and share of the three classes of least variance (Otsu, two thresholds)."""
+def _first_classes(image: Grid, counted: npt.NDArray[np.bool_]) -> Array:
+    """Mean, width and share of three classes, from a copy with less noise."""
+    weight = scipy.ndimage.gaussian_filter(counted.astype(np.float32), FIRST_BLUR)
+    blurred = scipy.ndimage.gaussian_filter(image * counted, FIRST_BLUR)
+    values = blurred[counted] / weight[counted]
+    cuts, mean = _three_levels(values)
+    residual = image[counted] - mean[np.searchsorted(cuts, values)]
+    width = max(NARROWEST, float(residual.std()))
+    return np.stack([mean, np.full(3, width), np.full(3, 1 / 3)])
+
+
+def _three_levels(values: Grid) -> tuple[Array, Array]:
+    """The two thresholds between the three groups of least variance (Otsu), and their means."""
     counts, edges = np.histogram(values, bins=N_BINS)
     centres = (edges[:-1] + edges[1:]) / 2
     count = np.concatenate([[0.0], np.cumsum(counts)])
@@ -347,9 +336,7 @@ def _first_classes(values: Grid) -> Array:
     best = int((part(first, low) + part(low, high) + part(high, last)).argmax())
     cuts = [0, low[best], high[best], N_BINS]
     inside = np.maximum(np.diff(count[cuts]), 1e-9)
-    mean = np.diff(total[cuts]) / inside
-    width = max(NARROWEST, (mean[2] - mean[0]) / 6)
-    return np.stack([mean, np.full(3, width), np.full(3, 1 / 3)])
+    return edges[cuts[1:3]].astype(float), np.diff(total[cuts]) / inside
 
 
 def _legendre(side: int, degree: int, *, start: int = 0, n_voxels: int | None = None) -> Array:
@@ -438,7 +425,7 @@ def _continued(fit: _Fit, data: Image3, box: tuple[slice, slice, slice]) -> Imag
     """The shading on the whole grid, held within its range in the brain."""
     inside = fit.field[fit.state != OUTSIDE]
     bases = [
-        _legendre(side, max(DEGREES), start=part.start, n_voxels=n)
+        _legendre(side, HIGHEST_DEGREE, start=part.start, n_voxels=n)
         for side, part, n in zip(fit.image.shape, box, data.shape, strict=True)
     ]
     field = np.exp(np.clip(_polynomial(fit.table, bases), *np.log([inside.min(), inside.max()])))

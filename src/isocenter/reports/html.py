@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from isocenter.data.scores import QualityReport
 from isocenter.reports import _draw, text
+from isocenter.reports import measures as tables
 from isocenter.reports.series import Series
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def page(reports: Sequence[QualityReport], series: Series | None = None) -> str:
         title=_title(reports),
         data_uri=_data_uri,
         draw=_draw,
+        tables=tables,
     )
 
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from isocenter.data.scores import (
     Domain,
     Finding,
+    Percentile,
     Provenance,
     QualityReport,
     ScanFacts,
@@ -25,9 +26,17 @@ from isocenter.data.step import JSON, Step
 from isocenter.reports.series import Series, VolumeResult
 from isocenter.reports.text import valid
 
-__all__ = ["SCHEMA_VERSION", "document", "dump", "schema"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "document",
+    "dump",
+    "metric",
+    "schema",
+    "schema_of_metrics",
+    "with_reasons",
+]
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Changes in its first part when a reader of older documents would break."""
 
 Document: TypeAlias = dict[str, JSON]
@@ -48,7 +57,7 @@ def document(report: QualityReport, series: Series | None = None) -> Document:
         "input": _input(report.scan),
         "score": _quality(report),
         "artifacts": [_finding(finding) for finding in report.artifacts],
-        "metrics": {name: _metric(score) for name, score in report.metrics.items()},
+        "metrics": {name: metric(score) for name, score in report.metrics.items()},
         "domain": _domain(report.domain),
         "strips": [_strip(strip) for strip in report.strips],
         "history": [_step(step) for step in report.history if step.name != "read"],
@@ -78,8 +87,20 @@ def schema() -> Document:
     return loaded
 
 
+def schema_of_metrics() -> Document:
+    """The JSON Schema of one document that ``isocenter metrics --json`` prints."""
+    whole = schema()
+    return {"$ref": "#/$defs/measured", "$schema": whole["$schema"], "$defs": whole["$defs"]}
+
+
+def with_reasons(fields: Mapping[str, JSON], **reasons: str) -> Document:
+    """``fields`` and, for each that is ``None``, its reason."""
+    given: Document = {name: reasons[name] for name, value in fields.items() if value is None}
+    return {**fields, "reason_if_null": given}
+
+
 def _input(scan: ScanFacts) -> Document:
-    return _with_reasons(
+    return with_reasons(
         {
             "name": scan.name,
             "sha256": scan.sha256,
@@ -102,7 +123,7 @@ def _input(scan: ScanFacts) -> Document:
 def _quality(report: QualityReport) -> Document:
     score = report.quality
     source = f"card of model {report.provenance.model} ({report.provenance.model_sha256})"
-    return _with_reasons(
+    return with_reasons(
         {
             "value": _rounded(score.value),
             "interval": _interval(score),
@@ -120,18 +141,15 @@ def _quality(report: QualityReport) -> Document:
 
 def _reference(report: QualityReport) -> JSON:
     """Names of the measures that compare with a reference, when one was given."""
-    names: list[JSON] = [name for name in sorted(report.metrics) if name in FULL_REFERENCE]
+    names: list[JSON] = [n for n, score in sorted(report.metrics.items()) if score.compared]
     return {"metrics": names} if names else None
 
 
-FULL_REFERENCE = frozenset(
-    {"psnr", "ssim", "ms_ssim", "haarpsi", "nmse", "nrmse", "mse", "mae", "vif", "gmsd", "fsim"}
-)
-
-
-def _metric(score: Score) -> Document:
+def metric(score: Score) -> Document:
+    """One score of ``metrics``; with its place in a population where one is known."""
     missing = score.why_missing or "not finite"
-    return _with_reasons(
+    place, reasons = _place(score.percentile) if score.percentile else ({}, {})
+    return with_reasons(
         {
             "value": _significant(score.value),
             "unit": score.unit or "1",
@@ -139,13 +157,30 @@ def _metric(score: Score) -> Document:
             "low": _significant(score.low),
             "high": _significant(score.high),
             "interval": _interval(score),
+            **place,
         },
         value=missing,
         better="describes and does not judge",
         low="unbounded",
         high="unbounded",
         interval=score.why_missing or "not estimated for this measure",
+        **reasons,
     )
+
+
+def _place(percentile: Percentile) -> tuple[Document, dict[str, str]]:
+    """Percentile and population, and why there are none."""
+    why = percentile.why_missing or "not known"
+    if percentile.value is None or percentile.band is None:
+        return {"percentile": None, "population": None}, {"percentile": why, "population": why}
+    low, high = percentile.band
+    population: Document = {
+        "name": percentile.population,
+        "n": percentile.n,
+        "low": _significant(low),
+        "high": _significant(high),
+    }
+    return {"percentile": _rounded(percentile.value), "population": population}, {}
 
 
 def _finding(finding: Finding) -> Document:
@@ -169,7 +204,7 @@ def _domain(domain: Domain) -> Document:
     }
     if domain.reason is not None:
         made["reason"] = domain.reason
-    return _with_reasons(made, distance="not measurable on this scan", limit="unbounded")
+    return with_reasons(made, distance="not measurable on this scan", limit="unbounded")
 
 
 def _strip(strip: Strip) -> Document:
@@ -183,7 +218,7 @@ def _strip(strip: Strip) -> Document:
 
 def _step(step: Step) -> Document:
     made: Document = {"name": step.name, "params": dict(step.params), "seed": step.seed}
-    return _with_reasons(made, seed="nothing was drawn")
+    return with_reasons(made, seed="nothing was drawn")
 
 
 def _provenance(made_by: Provenance) -> Document:
@@ -195,12 +230,13 @@ def _provenance(made_by: Provenance) -> Document:
         "device": made_by.device,
         "seconds": round(made_by.seconds, 3),
         "peak_rss": made_by.peak_rss,
+        **({} if made_by.measures is None else {"measures": made_by.measures}),
     }
 
 
 def _series(series: Series) -> Document:
     lowest = series.lowest
-    return _with_reasons(
+    return with_reasons(
         {
             "count": len(series.volumes),
             "scored": series.n_scored,
@@ -215,7 +251,7 @@ def _series(series: Series) -> Document:
 
 def _volume(volume: VolumeResult) -> Document:
     missing = volume.quality.why_missing or "not finite"
-    return _with_reasons(
+    return with_reasons(
         {
             "index": volume.index,
             "value": _rounded(volume.quality.value),
@@ -225,12 +261,6 @@ def _volume(volume: VolumeResult) -> Document:
         value=missing,
         interval=volume.quality.why_missing or "the model gives no interval",
     )
-
-
-def _with_reasons(fields: Mapping[str, JSON], **reasons: str) -> Document:
-    """``fields`` and, for each that is ``None``, its reason."""
-    given: Document = {name: reasons[name] for name, value in fields.items() if value is None}
-    return {**fields, "reason_if_null": given}
 
 
 def _interval(score: Score) -> JSON:

@@ -37,7 +37,9 @@ def assessed(scan: Path, options: Options) -> tuple[QualityReport, Series | None
     quality = (
         Score("quality", float(content), None, "higher", 0.0, 100.0) if content else NO_QUALITY
     )
-    return dataclasses.replace(report, scores=(quality, *report.scores[1:])), None
+    made_by = dataclasses.replace(report.provenance, measures=options.measures)
+    scores = (quality, *report.scores[1:])
+    return dataclasses.replace(report, scores=scores, provenance=made_by), None
 
 
 @pytest.fixture

@@ -40,6 +40,14 @@ def test_one_scan(run: Run, scan: Scan, capsys: Captured, tmp_path: Path) -> Non
     assert outputs(tmp_path) == {"a_quality.json", "a_quality.html"}
 
 
+def test_measures_are_counted(run: Run, scan: Scan, capsys: Captured) -> None:
+    scan("a.nii.gz", "62")
+    assert run("assess", "a.nii.gz", "--measures", "--definition", "mriqc-24") == 0
+    assert "  measures  1 of 2 (mriqc-24)\n" in capsys.readouterr().out
+    document = json.loads(Path("a_quality.json").read_text())
+    assert document["provenance"]["measures"] == "mriqc-24"
+
+
 def test_results_never_lie_beside_the_scan_unless_that_is_here(
     run: Run, scan: Scan, tmp_path: Path
 ) -> None:
@@ -249,6 +257,8 @@ def test_odd_names_break_neither_lines_nor_documents(
         (["assess", "a.nii", "--workers", "0"], "--workers"),
         (["assess", "a.nii", "--fail-below", "140"], "from 0 to 100"),
         (["assess", "a.nii", "--volume", "-1"], "counted from 0"),
+        (["assess", "a.nii", "--definition", "mriqc-24"], "add --measures"),
+        (["assess", "a.nii", "--measures", "--definition", "mriqc"], "did you mean"),
         (["assess", "a.nii", "--voxel-size", "1,1"], "three lengths"),
         (["assess", "a.nii", "--voxel-size", "1,1,nan"], "above 0"),
         (["distort", "a.nii", "b.nii", "--artifact", "moton", "--level", "1"], "'motion'"),

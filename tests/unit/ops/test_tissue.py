@@ -1,5 +1,6 @@
 """Tissues of a brain: known ones are found again, under shading, noise and every order."""
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -56,6 +57,12 @@ def dice(maps: TissueMaps, labels: torch.Tensor) -> list[float]:
     return [float(2 * (a & b).sum() / (a.sum() + b.sum())) for a, b in pairs]
 
 
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shapes reach the functions as they do for a user: unchecked."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
 @pytest.fixture(scope="module")
 def labels() -> torch.Tensor:
     return brain_labels()
@@ -78,11 +85,13 @@ def test_known_tissues_are_found_whatever_their_order(
     assert min(dice(found, labels)) > 0.95
 
 
-def test_strong_shading_and_noise_are_borne(labels: torch.Tensor) -> None:
-    image = scan(labels, size=0.4, noise=8.0)
-    found = tissue_maps(image, labels > 0, spacing=(1.0, 1.0, 1.0))
-    assert min(dice(found, labels)) > 0.90
-    ratio = (found.field / shading(labels, 0.4))[labels > 0]
+@pytest.mark.parametrize(("size", "noise"), [(0.4, 8.0), (0.2, 10.0)])
+def test_strong_shading_and_noise_are_borne(
+    labels: torch.Tensor, size: float, noise: float
+) -> None:
+    found = tissue_maps(scan(labels, size=size, noise=noise), labels > 0, spacing=(1.0, 1.0, 1.0))
+    assert min(dice(found, labels)) > 0.95
+    ratio = (found.field / shading(labels, size))[labels > 0]
     assert float(ratio.std() / ratio.mean()) < 0.04
 
 
@@ -181,6 +190,7 @@ def test_a_brain_of_one_brightness_is_refused() -> None:
         )
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_wrong_calls_are_refused(labels: torch.Tensor) -> None:
     image = scan(labels)
     with pytest.raises(UsageError, match="shape|grid"):
@@ -200,14 +210,23 @@ def test_separability_is_the_gap_over_the_spread(labels: torch.Tensor) -> None:
 
 
 def test_good_maps_are_trusted_and_others_are_not(labels: torch.Tensor) -> None:
-    half = TissueMaps(*(0.5 * (labels == label) for label in (1, 2, 3)), torch.ones(labels.shape))
+    csf, gm, wm = ((labels == label).float() for label in (1, 2, 3))
+    known = TissueMaps(csf, gm, wm, torch.ones(labels.shape))
     image = scan(labels, size=0.0)
-    grey = half._replace(gm=half.gm + half.csf + 0.6 * half.wm, csf=0 * half.csf, wm=0.4 * half.wm)
-    assert "white matter" in str(why_untrustworthy(grey, image))
-    noisy = image + 60 * torch.rand(labels.shape, generator=torch.Generator().manual_seed(2))
-    assert "standard deviations apart" in str(why_untrustworthy(half, noisy))
+    assert why_untrustworthy(known, image) is None
+    grey = known._replace(gm=gm + 0.3 * wm + 0.9 * csf, wm=0.7 * wm, csf=0.1 * csf)
+    assert "grey matter is" in str(why_untrustworthy(grey, image))
+    noisy = image + 60 * torch.randn(image.shape, generator=torch.Generator().manual_seed(2))
+    assert "standard deviations apart" in str(why_untrustworthy(known, noisy))
 
 
+def test_noise_alone_is_not_trusted(labels: torch.Tensor) -> None:
+    noise = torch.rand(labels.shape, generator=torch.Generator().manual_seed(4)) + 0.5
+    found = tissue_maps(noise, labels > 0, spacing=(1.0, 1.0, 1.0))
+    assert why_untrustworthy(found, noise) is not None
+
+
+@pytest.mark.usefixtures("unchecked")
 def test_maps_of_another_program_are_checked(labels: torch.Tensor) -> None:
     csf, gm, wm = ((labels == label).float() for label in (1, 2, 3))
     taken = given_maps(0.8 * csf, 0.8 * gm, 0.8 * wm)
