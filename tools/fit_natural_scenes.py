@@ -386,7 +386,7 @@ def _card(
         "slices": "box of the head in slices of three planes; 255 at the head's 99th percentile",
         "split": split,
         "seed": SEED,
-        "commit": _commit(),
+        "commit": options.commit,
         "command": "python tools/fit_natural_scenes.py --data DATA --out runs/natural-scenes",
         "torch": torch.__version__,
         "scores": {
@@ -410,6 +410,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
     options = parser.parse_args()
+    options.commit = _commit()  # before the work starts: what is committed meanwhile took no part
     for folder in ("slices", "fitted"):
         (options.out / folder).mkdir(parents=True, exist_ok=True)
     return options
