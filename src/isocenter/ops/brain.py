@@ -31,7 +31,11 @@ CLOSING_MM = 8.0
 """Sulci of up to twice this width belong to the brain."""
 RIM_MM = 2.0
 """Fluid around the brain that belongs to the mask."""
-SMALLEST_ML, LARGEST_ML = 700.0, 2200.0
+LARGEST_CORE_ML = 1760.0
+"""A piece larger than this still hangs together with what is not brain."""
+SMALLEST_ML, LARGEST_ML = 700.0, 2000.0
+WIDEST_CUT = 0.1
+"""The mask's lowest slice, when it is the image's too, over its largest; a stem is narrower."""
 RING_MM = (5.0, 12.0)
 """Below a head's surface is bone at this depth, below a brain's is brain."""
 MOST_DARK = 0.4
@@ -67,7 +71,10 @@ def brain_mask(
     support = _stripped_support(data, spacing)
     if support is not None:
         return torch.from_numpy(support).to(data.device)
-    steps = [max(1, round(GRID_MM / size)) for size in spacing]
+    steps = [
+        max(1, min(round(GRID_MM / size), side))
+        for size, side in zip(spacing, data.shape, strict=True)
+    ]
     sizes = [size * step for size, step in zip(spacing, steps, strict=True)]
     coarse = torch.nn.functional.avg_pool3d(data[None, None].abs(), steps, steps, ceil_mode=True)
     brain = _brain_cells(coarse[0, 0], sizes, contrast)
@@ -78,16 +85,23 @@ def why_implausible(mask: Mask3, spacing: tuple[float, float, float]) -> str | N
     """Why the mask is not that of an adult's whole brain, or ``None``.
 
     Args:
-        mask: Brain.
+        mask: Brain, (x, y, z), RAS+.
         spacing: Voxel size along x, y, z in mm.
     """
     volume = float(mask.sum()) * float(np.prod(spacing)) / 1000
-    if SMALLEST_ML <= volume <= LARGEST_ML:
-        return None
-    return (
-        f"the brain's mask holds {volume:.0f} ml, "
-        f"{SMALLEST_ML:.0f} to {LARGEST_ML:.0f} ml are plausible"
-    )
+    if not SMALLEST_ML <= volume <= LARGEST_ML:
+        return (
+            f"the brain's mask holds {volume:.0f} ml, "
+            f"{SMALLEST_ML:.0f} to {LARGEST_ML:.0f} ml are plausible"
+        )
+    areas = mask.sum((0, 1))
+    cut = float(areas[0] / areas.max())
+    if cut > WIDEST_CUT:
+        return (
+            f"the brain's mask runs out of the image below, where it is {cut:.0%} of its widest "
+            f"slice: the brain is cut off, or the mask leaks into the neck"
+        )
+    return None
 
 
 def _stripped_support(data: Image3, spacing: tuple[float, float, float]) -> Cells | None:
@@ -113,7 +127,7 @@ def _stripped_support(data: Image3, spacing: tuple[float, float, float]) -> Cell
 
 
 def _brain_cells(coarse: Image3, sizes: list[float], contrast: str | None) -> Cells:
-    head = head_mask(coarse).cpu().numpy()
+    head = _filled_slices(head_mask(coarse).cpu().numpy())
     if not head.any():
         return head
     values = coarse.double().cpu().numpy()
@@ -122,16 +136,23 @@ def _brain_cells(coarse: Image3, sizes: list[float], contrast: str | None) -> Ce
     height = (np.nonzero(head.any((0, 1)))[0].max() - np.arange(head.shape[2])) * sizes[2]
     depth[:, :, height > TALLEST_MM] = 0.0
     middle = depth > 0.6 * depth.max()
-    level = float(np.median(even[middle]))
+    bright = even[middle & (even > DARK)]
+    level = float(np.median(bright if bright.size else even[middle]))
     kind = contrast if contrast in DARKEST else "T1w"
     tissue = (even > DARKEST[kind] * level) & (even < BRIGHTEST[kind] * level)
     tissue &= depth > SCALP_MM
     brain = np.zeros_like(head)
     for radius in EROSIONS_MM:
         brain = _without_bridges(tissue, middle, sizes, radius)
-        if brain.sum() * float(np.prod(sizes)) / 1000 <= 0.8 * LARGEST_ML:
+        if brain.sum() * float(np.prod(sizes)) / 1000 <= LARGEST_CORE_ML:
             break
     return np.asarray((_distance(_closed(brain, sizes), sizes) <= RIM_MM) & head)
+
+
+def _filled_slices(head: Cells) -> Cells:
+    """The head with what axial slices enclose: a skull base so dark that it passes for air."""
+    slices = [scipy.ndimage.binary_fill_holes(head[:, :, z]) for z in range(head.shape[2])]
+    return np.stack(slices, -1)
 
 
 def _even(values: Grid, head: Cells, sizes: list[float]) -> Grid:

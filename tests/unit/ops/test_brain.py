@@ -79,7 +79,21 @@ def test_a_constant_image_is_refused(value: float) -> None:
 
 
 def test_a_volume_no_brain_has_is_named() -> None:
-    litre = torch.ones(100, 100, 100, dtype=torch.bool)
+    litre = torch.nn.functional.pad(torch.ones(100, 100, 100), (1, 0)).bool()
     assert why_implausible(litre, (1.0, 1.0, 1.0)) is None
     assert "125 ml" in str(why_implausible(litre, (0.5, 0.5, 0.5)))
     assert "8000 ml" in str(why_implausible(litre, (2.0, 2.0, 2.0)))
+
+
+def test_a_mask_that_runs_out_of_the_image_below_is_named() -> None:
+    mask = torch.ones(100, 100, 100, dtype=torch.bool)
+    assert "below" in str(why_implausible(mask, (1.0, 1.0, 1.0)))
+    mask[:70, :, 0] = mask[:, :70, 0] = False
+    assert why_implausible(mask, (1.0, 1.0, 1.0)) is None
+
+
+def test_a_skull_base_as_dark_as_air_does_not_cut_the_brain() -> None:
+    place = torch.linspace(-1, 1, SIDE)
+    away = place[:, None, None] ** 2 + place[:, None] ** 2 + (place + 0.6) ** 2
+    image = head(noise=1.0) * (1 - 0.95 * torch.exp(-away / 0.6))
+    assert dice(brain_mask(image, spacing=SPACING, contrast="T1w"), GREY) > 0.92
