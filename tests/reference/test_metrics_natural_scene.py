@@ -16,9 +16,6 @@ from isocenter.metrics.brisque import scene_features
 from isocenter.metrics.piqe import piqe
 from isocenter.ops.bicubic import resize
 from isocenter.ops.windows import gaussian, slide
-from tests.reference.test_metrics_phase import piq as piq_fixture
-
-piq = piq_fixture
 
 
 @pytest.fixture(scope="module")
