@@ -41,6 +41,7 @@ def measured(
     head: Given | None = None,
     brain: Given | None = None,
     tissue: tuple[Given, Given, Given] | None = None,
+    template: tuple[Given, Given, Given] | None = None,
     population: str = "abide",
 ) -> tuple[Score, ...]:
     """All measures of a scan with their percentiles.
@@ -51,6 +52,7 @@ def measured(
         head: Where the head is: above zero.
         brain: Where the brain is: above zero.
         tissue: Probabilities of cerebrospinal fluid, grey and white matter.
+        template: The same of a template, on a grid of its own; it is registered to the scan.
         population: With which scans the values are compared.
 
     Raises:
@@ -65,6 +67,7 @@ def measured(
         head=_mask(head, volume, "the head mask"),
         brain=_mask(brain, volume, "the brain mask"),
         tissue=None if tissue is None else tissue_of(tissue, volume),
+        template=None if template is None else _volumes(template),
     )
     return _placed(found, definition, volume.contrast, population)
 
@@ -118,6 +121,11 @@ def _rating(
         return rating(values, definition=definition, contrast=contrast, model=model)
     except (UsageError, BadCheckpoint) as error:
         return NoRating(model, str(error))
+
+
+def _volumes(given: tuple[Given, Given, Given]) -> tuple[Volume, Volume, Volume]:
+    csf, gm, wm = (one if isinstance(one, Volume) else read(one) for one in given)
+    return csf, gm, wm
 
 
 def _mask(given: Given | None, scan: Volume, what: str) -> Mask3 | None:

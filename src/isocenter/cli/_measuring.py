@@ -39,6 +39,7 @@ class Choices:
     brain: Path | None = None
     head: Path | None = None
     tissue: tuple[Path, Path, Path] | None = None
+    template: tuple[Path, Path, Path] | None = None
     reference: Path | None = None
     mask: Path | str = "head"
     data_range: float | None = None
@@ -174,6 +175,7 @@ def _by_measures(job: Job, volume: Volume, facts: ScanFacts) -> Result:
         head=choices.head,
         brain=choices.brain,
         tissue=choices.tissue,
+        template=choices.template,
         population=choices.population,
     )
     told = ratings(scores, definition=choices.definition, contrast=volume.contrast)

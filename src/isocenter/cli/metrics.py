@@ -61,6 +61,8 @@ class Measuring:
     """Where the head is, on the scan's grid; looked for unless given."""
     tissue: tuple[Path, Path, Path] | None = None
     """Probabilities of CSF, GM and WM: three files on the scan's grid."""
+    template: tuple[Path, Path, Path] | None = None
+    """Probabilities of CSF, GM and WM of a template, on any grid: it is registered to the scan."""
     derivatives: Path | None = None
     """STEM of STEM_label-CSF_probseg.nii.gz, GM, WM and, if there, STEM_desc-brain_mask.nii.gz."""
     out: Path | None = None
@@ -195,6 +197,7 @@ def _choices(
         brain=brain,
         head=measuring.head_mask,
         tissue=maps,
+        template=measuring.template,
         reference=comparing.reference,
         mask="everywhere" if comparing.no_mask else comparing.mask or "head",
         data_range=comparing.data_range,
@@ -259,8 +262,9 @@ def _check_measuring(options: Measuring, *, by_metrics: bool) -> None:
     if options.tissue is not None and options.derivatives is not None:
         raise UsageError("--tissue and --derivatives exclude each other: leave one of them out")
     _check_there({"--brain-mask": options.brain_mask, "--head-mask": options.head_mask})
-    for map_ in options.tissue or ():
-        _check_there({"--tissue": map_})
+    for option, maps in (("--tissue", options.tissue), ("--template", options.template)):
+        for map_ in maps or ():
+            _check_there({option: map_})
 
 
 def _given(options: Comparing | Measuring) -> list[str]:

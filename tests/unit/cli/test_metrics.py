@@ -278,6 +278,30 @@ def test_maps_by_their_bids_names(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     assert int(given["brain"].sum()) == 22 * 22 * 20
 
 
+def test_the_maps_of_a_template_need_not_be_on_the_scans_grid(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from isocenter.assessors import _measured
+
+    given: dict[str, Any] = {}
+
+    def kept(volume: Volume, **options: object) -> tuple[Score, ...]:
+        given.update(options)
+        return made_measures(volume)
+
+    monkeypatch.setattr(_measured, "measure", kept)
+    save("sub-1_T1w.nii.gz")
+    coarse = np.diag([3.0, 3.0, 3.0, 1.0])
+    nibabel.save(
+        nibabel.Nifti1Image(np.linspace(0, 1, 504, dtype=np.float32).reshape(9, 8, 7), coarse),
+        "t.nii",
+    )
+    assert run("metrics", "sub-1_T1w.nii.gz", "--template", "t.nii", "t.nii", "t.nii") == 0
+    assert [part.shape for part in given["template"]] == [(9, 8, 7)] * 3
+    assert run("metrics", "sub-1_T1w.nii.gz", "--template", "t.nii", "no.nii", "t.nii") == 2
+    assert "--template no.nii: there is no such file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
