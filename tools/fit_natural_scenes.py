@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -41,6 +40,7 @@ from isocenter.ops.gradients import SCHARR, squared_gradient
 from isocenter.ops.regions import head_mask, head_scale
 from isocenter.ops.slabs import usable_axes
 from isocenter.statistics import bootstrap_by_person, srocc
+from isocenter.training.commit import commit_of
 from isocenter.training.examples import with_field_of_view
 from isocenter.training.recipes.assessor import AssessorRecipe
 
@@ -397,20 +397,14 @@ def _card(
     }
 
 
-def _commit() -> str:
-    command = ["git", "rev-parse", "HEAD"]
-    folder = Path(__file__).parent
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    return done.stdout.strip() or "unknown"
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
     options = parser.parse_args()
-    options.commit = _commit()  # before the work starts: what is committed meanwhile took no part
+    # Before the work starts: what is committed meanwhile took no part.
+    options.commit = commit_of(Path(__file__).parent)
     for folder in ("slices", "fitted"):
         (options.out / folder).mkdir(parents=True, exist_ok=True)
     return options

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -30,6 +29,7 @@ from isocenter.datasets.collection import Source, sources
 from isocenter.nets.hsfnet import build
 from isocenter.ops.trees import Trees
 from isocenter.training.calibrate import calibrate, fit_domain
+from isocenter.training.commit import commit_of
 from isocenter.training.evaluate import (
     evaluate_baselines,
     evaluate_physical,
@@ -235,18 +235,11 @@ def _card(
         "split": {side: list(people) for side, people in split.items()},
         "seed": recipe.seed,
         "schedule": asdict(recipe.schedule),
-        "commit": _commit(),
+        "commit": commit_of(Path(__file__).parent),
         "command": "python tools/train_assessor.py --data DATA --out runs/assessor",
         "torch": torch.__version__,
         "scores": scores,
     }
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "HEAD"]
-    folder = Path(__file__).parent
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def _options() -> argparse.Namespace:

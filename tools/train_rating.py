@@ -13,7 +13,6 @@ a slope and an offset, is fitted on what was said of those others by models that
 from __future__ import annotations
 
 import argparse
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +38,7 @@ from isocenter.statistics import (
     kappa,
     recall_at_specificity,
 )
+from isocenter.training.commit import commit_of
 from isocenter.training.trees import lay_out
 
 Array = npt.NDArray[np.float64]
@@ -413,7 +413,7 @@ def save(
             "name": name,
             "licence": "Apache-2.0",
             "seed": SEED,
-            "commit": _commit(),
+            "commit": commit_of(Path(__file__).parent),
             "command": "python tools/train_rating.py --data DATA --out runs/rating",
             "scikit-learn": sklearn.__version__,
             **card,
@@ -426,13 +426,6 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "HEAD"]
-    folder = Path(__file__).parent
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":
