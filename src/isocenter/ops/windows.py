@@ -13,7 +13,16 @@ from torch import Tensor
 from isocenter.ops._kernels_windows import slide_across, slide_within
 from isocenter.ops._threads import in_threads
 
-__all__ = ["Edges", "box", "gaussian", "multiply_along", "operator", "slide", "slide_along"]
+__all__ = [
+    "Edges",
+    "box",
+    "compiles",
+    "gaussian",
+    "multiply_along",
+    "operator",
+    "slide",
+    "slide_along",
+]
 
 Edges = Literal["valid", "mirror", "repeat", "zero"]
 """What stands beyond the border: ``valid`` keeps only places where the window fits; ``mirror``
@@ -66,7 +75,7 @@ def slide_along(
 ) -> Tensor:
     """:func:`slide` along one axis alone."""
     side, width = stack.shape[axis], len(taps)
-    if stack.requires_grad or stack.device.type != "cpu" or stack.dtype not in COMPILED:
+    if not compiles(stack):
         return multiply_along(stack, operator(side, taps, edges=edges, step=step), axis)
     seen = _seen(side, width, edges)
     n_places = len(seen.unfold(0, width, step))
@@ -88,6 +97,11 @@ def slide_along(
     else:
         in_threads(work, n_rows)
     return out
+
+
+def compiles(stack: Tensor) -> bool:
+    """Whether compiled loops take it: on the processor, a type they know, without a gradient."""
+    return stack.device.type == "cpu" and stack.dtype in COMPILED and not stack.requires_grad
 
 
 def multiply_along(stack: Tensor, matrix: Tensor, axis: int) -> Tensor:
