@@ -20,6 +20,13 @@ def _add(source: Array, weight: float, out: Array) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
+def _add_three(a: Array, b: Array, c: Array, weights: Array, out: Array) -> None:
+    first, second, third = weights[0], weights[1], weights[2]
+    for i in range(out.size):
+        out[i] += first * a[i] + second * b[i] + third * c[i]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
 def _add_four(a: Array, b: Array, c: Array, d: Array, weights: Array, out: Array) -> None:
     """Four at once: sums are fetched and stored a quarter as often."""
     first, second, third, fourth = weights[0], weights[1], weights[2], weights[3]
@@ -32,18 +39,20 @@ def weigh_rows(rows: Array, which: Places, taps: Array, out: Array) -> None:
     """``out`` is the sum of ``taps`` times the rows ``which``; dark ones add nothing."""
     out[:] = 0
     for tap in range(0, taps.size, 4):
-        left = min(4, taps.size - tap)
+        weights = taps[tap : tap + 4]
         lit = 0
-        for other in range(left):
+        for other in range(weights.size):
             lit += which[tap + other] >= 0
-        if lit == 4:
-            a, b = rows[which[tap]], rows[which[tap + 1]]
-            c, d = rows[which[tap + 2]], rows[which[tap + 3]]
-            _add_four(a, b, c, d, taps[tap : tap + 4], out)
+        if lit >= 3 and lit == weights.size:
+            a, b, c = rows[which[tap]], rows[which[tap + 1]], rows[which[tap + 2]]
+            if lit == 4:
+                _add_four(a, b, c, rows[which[tap + 3]], weights, out)
+            else:
+                _add_three(a, b, c, weights, out)
             continue
-        for other in range(tap, tap + left):
-            if which[other] >= 0:
-                _add(rows[which[other]], taps[other], out)
+        for other in range(weights.size):
+            if which[tap + other] >= 0:
+                _add(rows[which[tap + other]], weights[other], out)
 
 
 @njit(cache=True, nogil=True)
@@ -51,13 +60,18 @@ def weigh_places(row: Array, taps: Array, out: Array) -> None:
     """``out`` is the sum of ``taps`` times the values from every place on."""
     n = out.size
     out[:] = 0
-    whole = taps.size - taps.size % 4
-    for tap in range(0, whole, 4):
-        a, b = row[tap : tap + n], row[tap + 1 : tap + 1 + n]
-        c, d = row[tap + 2 : tap + 2 + n], row[tap + 3 : tap + 3 + n]
-        _add_four(a, b, c, d, taps[tap : tap + 4], out)
-    for tap in range(whole, taps.size):
-        _add(row[tap : tap + n], taps[tap], out)
+    for tap in range(0, taps.size, 4):
+        weights = taps[tap : tap + 4]
+        a = row[tap : tap + n]
+        if weights.size < 3:
+            for other in range(weights.size):
+                _add(row[tap + other : tap + other + n], weights[other], out)
+            continue
+        b, c = row[tap + 1 : tap + 1 + n], row[tap + 2 : tap + 2 + n]
+        if weights.size == 4:
+            _add_four(a, b, c, row[tap + 3 : tap + 3 + n], weights, out)
+        else:
+            _add_three(a, b, c, weights, out)
 
 
 @njit(cache=True, nogil=True)
