@@ -68,9 +68,7 @@ def main() -> None:
     slices = [each[:, None] for each in _pair((SIDE, SIDE, options.slices))]
     few = _middle(slices, min(options.peer_slices, options.slices))
     for name in filter(_compares, wanted):
-        peers = {
-            tool: _at_its_best(peer, few, clock) for tool, peer in _peers(name, 2).items()
-        }
+        peers = {tool: _at_its_best(peer, few, clock) for tool, peer in _peers(name, 2).items()}
         total += _rows(name, _ours(name), peers, slices, few, options.rounds, clock)
     print(
         f"| all, {options.slices} slices | | | {total:.1f} | | {TOTAL_GOAL:.0f} s | |", flush=True
@@ -123,10 +121,7 @@ def _at_its_best(peer: Metric, few: list[Tensor], clock: Callable[[], float]) ->
 
 def _batched(metric: Metric, size: int) -> Metric:
     return lambda image, clean: torch.cat(
-        [
-            metric(*pair).flatten()
-            for pair in zip(image.split(size), clean.split(size), strict=True)
-        ]
+        [metric(*pair).flatten() for pair in zip(image.split(size), clean.split(size), strict=True)]
     )
 
 
