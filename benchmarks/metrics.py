@@ -221,7 +221,7 @@ def _piq() -> dict[str, Metric]:
 def _torchmetrics(n_axes: int) -> dict[str, Metric]:
     peer: Any = import_module("torchmetrics.functional.image")
     ranged = {"data_range": 1.0, "reduction": "none"}
-    found = {
+    found: dict[str, Metric] = {
         "ms_ssim": partial(peer.multiscale_structural_similarity_index_measure, **ranged),
         "ssim": partial(peer.structural_similarity_index_measure, **ranged),
     }
