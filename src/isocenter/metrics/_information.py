@@ -12,7 +12,7 @@ import torch.nn.functional
 from torch import Tensor
 
 from isocenter.metrics._pairs import check, ratio, refuse_mask
-from isocenter.ops.windows import multiply_along, slide
+from isocenter.ops.windows import box, multiply_along, slide
 
 __all__ = ["BORDER", "MINIMUM_SIDE", "WEIGHTS", "score_pyramids", "weighted_mean"]
 
@@ -108,13 +108,13 @@ def _information(image: Tensor, reference: Tensor, parent: Tensor | None) -> Ten
     """
     gain, spoiled = _channel(image, reference)
     energy, spectrum = _mixture(_neighbourhoods(reference, parent))
-    scale = (spoiled + (1 + gain**2) * NOISE) * energy.reshape(gain.shape) / NOISE**2
+    scale = (spoiled + (1 + gain**2) * NOISE) * energy / NOISE**2
     known = 1 + spoiled / NOISE
     # Logarithms are dear: two of products, each of few enough factors to stay finite.
     weight = torch.zeros_like(scale)
     for part in spectrum.split(5, dim=-1):
-        rates = [known + scale * value[..., None, None] for value in part.unbind(-1)]
-        weight = weight + torch.log2(math.prod(rates[1:], start=rates[0]))
+        rates = (torch.addcmul(known, scale, value[..., None, None]) for value in part.unbind(-1))
+        weight = weight + torch.log2(math.prod(rates, start=torch.ones_like(scale)))
     weight = torch.where(weight < torch.finfo(weight.dtype).eps, 0, weight)
     return weight[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
@@ -123,8 +123,7 @@ def _channel(image: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     """Gain and variance of the additive part that turn each block of the reference into ours."""
     least = torch.finfo(image.dtype).eps
     moments = torch.cat([image, reference, image**2, reference**2, image * reference], dim=1)
-    means = torch.nn.functional.avg_pool2d(moments, BLOCK, 1)
-    x, y, xx, yy, xy = means.chunk(5, dim=1)
+    x, y, xx, yy, xy = slide(moments, box(BLOCK)).chunk(5, dim=1)
     own, true, common = (xx - x * x).relu(), (yy - y * y).relu(), xy - x * y
     flat = (true < least) | (own < least)
     gain = torch.where(flat, 0, common / (true + least))
@@ -133,16 +132,19 @@ def _channel(image: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _neighbourhoods(reference: Tensor, parent: Tensor | None) -> Tensor:
-    """What stands around every place, and above it: (N, C, places, 9 or 10)."""
-    around = reference.unfold(2, BLOCK, 1).unfold(3, BLOCK, 1)
-    vectors = around.flatten(4).flatten(2, 3)
-    if parent is None:
-        return vectors
-    above = parent
-    for axis in (2, 3):
-        above = multiply_along(above, _doubling(parent.shape[axis]), axis)
-    above = above[..., 1 : reference.shape[2] - 1, 1 : reference.shape[3] - 1]
-    return torch.cat([vectors, above.flatten(2)[..., None]], dim=-1)
+    """What stands around every place, and above it: (N, C, 9 or 10, x, y)."""
+    height, width = (side - BLOCK + 1 for side in reference.shape[2:])
+    places = [
+        reference[..., down : down + height, across : across + width]
+        for down in range(BLOCK)
+        for across in range(BLOCK)
+    ]
+    if parent is not None:
+        above = parent
+        for axis in (2, 3):
+            above = multiply_along(above, _doubling(parent.shape[axis]), axis)
+        places.append(above[..., 1 : height + 1, 1 : width + 1])
+    return torch.stack(places, dim=2)
 
 
 def _doubling(side: int) -> Tensor:
@@ -154,16 +156,16 @@ def _doubling(side: int) -> Tensor:
     return torch.cat([first, fine, last], dim=1)[:, ::2]
 
 
-def _mixture(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Gaussian scale mixture: local energy (N, C, places) and eigenvalues (N, C, length)."""
-    covariance = vectors.mT @ vectors / vectors.shape[2]
+def _mixture(places: Tensor) -> tuple[Tensor, Tensor]:
+    """Gaussian scale mixture: local energy (N, C, x, y) and eigenvalues (N, C, length)."""
+    vectors = places.flatten(3)
+    covariance = vectors @ vectors.mT / vectors.shape[3]
     values, axes = torch.linalg.eigh(covariance)
     positive = values.relu()
     spectrum = positive * ratio(
         values.sum(-1, keepdim=True), positive.sum(-1, keepdim=True), otherwise=0
     )
     seen = spectrum > torch.finfo(values.dtype).eps * spectrum.amax(-1, keepdim=True)
-    whitened = (vectors @ axes) ** 2 * torch.where(seen, 1 / torch.where(seen, spectrum, 1), 0)[
-        :, :, None
-    ]
-    return whitened.mean(-1), spectrum
+    length = torch.where(seen, torch.where(seen, spectrum, 1).rsqrt(), 0)
+    white = (axes * length[..., None, :]).mT @ vectors
+    return (white**2).mean(2).unflatten(2, places.shape[3:]), spectrum

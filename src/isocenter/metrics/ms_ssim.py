@@ -73,12 +73,9 @@ def _ms_ssim(
 ) -> Tensor:
     value = image.new_ones(image.shape[:2])
     for scale, weight in enumerate(weights):
-        luminance, structure = single.components(
-            image, reference, data_range=data_range, edges="valid"
-        )
+        similarity, structure = single.means(image, reference, data_range=data_range)
         coarsest = scale == len(weights) - 1
-        similarity = (luminance * structure if coarsest else structure).flatten(2).mean(2)
-        value = value * _power(similarity, weight)
+        value = value * _power(similarity if coarsest else structure, weight)
         if not coarsest:
             image, reference = (_halved(each) for each in (image, reference))
     return value.mean(1)

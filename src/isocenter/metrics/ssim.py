@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from isocenter.metrics._pairs import by_chunks, check, mean
-from isocenter.ops.windows import Edges, gaussian, slide
+from isocenter.ops.similarity import similarity_means
+from isocenter.ops.windows import Edges, compiles, gaussian, slide
 
 __all__ = [
     "BETTER",
@@ -18,6 +19,7 @@ __all__ = [
     "UNIT",
     "VALIDATED",
     "components",
+    "means",
     "ssim",
     "ssim_map",
 ]
@@ -27,9 +29,8 @@ MINIMUM_SIDE, SPATIAL, DIFFERENTIABLE = 11, (2, 3), True
 SOURCE = "doi:10.1109/TIP.2003.819861"
 VALIDATED = "scikit-image with Gaussian weights, in 2-D and 3-D, to 1e-10."
 
-SIGMA = 1.5
-RADIUS = 5
-"""3.5 sigma, as in the published MATLAB code and in scikit-image."""
+WIDTH, SIGMA = 11, 1.5
+"""3.5 sigma on either side, as in the published MATLAB code and in scikit-image."""
 K1, K2 = 0.01, 0.03
 
 
@@ -61,8 +62,7 @@ def ssim(
 
 
 def _inner_mean(image: Tensor, reference: Tensor, data_range: float) -> Tensor:
-    luminance, structure = components(image, reference, data_range=data_range, edges="valid")
-    return mean(luminance * structure)
+    return means(image, reference, data_range=data_range)[0].mean(1)
 
 
 def ssim_map(image: Tensor, reference: Tensor, *, data_range: float) -> Tensor:
@@ -83,15 +83,26 @@ def _check(image: Tensor, reference: Tensor, data_range: float) -> None:
     )
 
 
+def means(image: Tensor, reference: Tensor, *, data_range: float) -> tuple[Tensor, Tensor]:
+    """Means of the similarity and of its second factor where the window fits, (N, C) each."""
+    if image.dtype == reference.dtype and compiles(image) and compiles(reference):
+        return similarity_means(image, reference, gaussian(WIDTH, SIGMA), _steady(data_range))
+    luminance, structure = components(image, reference, data_range=data_range, edges="valid")
+    return (luminance * structure).flatten(2).mean(2), structure.flatten(2).mean(2)
+
+
 def components(
     image: Tensor, reference: Tensor, *, data_range: float, edges: Edges
 ) -> tuple[Tensor, Tensor]:
     """The two factors of the similarity: of means, and of variances with their covariance."""
     moments = torch.cat([image, reference, image**2 + reference**2, image * reference], dim=1)
-    taps = gaussian(2 * RADIUS + 1, SIGMA)
-    x, y, energy, product = slide(moments, taps, edges=edges).chunk(4, dim=1)
-    c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
+    x, y, energy, product = slide(moments, gaussian(WIDTH, SIGMA), edges=edges).chunk(4, dim=1)
+    c1, c2 = _steady(data_range)
     means, both = x * x + y * y, 2 * x * y
     luminance = (both + c1) / (means + c1)
     structure = (2 * product - both + c2) / (energy - means + c2)
     return luminance, structure
+
+
+def _steady(data_range: float) -> tuple[float, float]:
+    return (K1 * data_range) ** 2, (K2 * data_range) ** 2

@@ -71,8 +71,10 @@ def vifp(
 
 
 def _vifp(image: Tensor, reference: Tensor, scale: float) -> Tensor:
-    own, true = (scale * each.double() for each in (image, reference))
-    kept = there = torch.zeros(len(image), dtype=torch.float64, device=image.device)
+    # A common shift changes no variance, and squares of what is near zero keep their digits.
+    centre = reference.flatten(1).mean(1).reshape(-1, *[1] * (image.ndim - 1))
+    own, true = (scale * (each - centre) for each in (image, reference))
+    kept = there = own.new_zeros(len(image))
     for level, width in enumerate(WIDTHS):
         window = gaussian(width, width / 5)
         if level > 0:

@@ -13,13 +13,24 @@ from torch import Tensor
 from isocenter.ops._kernels_windows import slide_across, slide_within
 from isocenter.ops._threads import in_threads
 
-__all__ = ["Edges", "box", "gaussian", "multiply_along", "operator", "slide", "slide_along"]
+__all__ = [
+    "Edges",
+    "box",
+    "compiles",
+    "gaussian",
+    "multiply_along",
+    "operator",
+    "slide",
+    "slide_along",
+]
 
 Edges = Literal["valid", "mirror", "repeat", "zero"]
 """What stands beyond the border: ``valid`` keeps only places where the window fits; ``mirror``
 reflects about the last pixel (c b | a b c), ``repeat`` about the border (b a | a b c); ``zero``
 is dark."""
 COMPILED = (torch.float32, torch.float64)
+SHORT = 64
+"""Rows up to this long are faster as a product with a matrix."""
 THREADED = 1 << 16
 """Values from which on a second thread is worth waking."""
 
@@ -66,13 +77,13 @@ def slide_along(
 ) -> Tensor:
     """:func:`slide` along one axis alone."""
     side, width = stack.shape[axis], len(taps)
-    if stack.requires_grad or stack.device.type != "cpu" or stack.dtype not in COMPILED:
+    outer, inner = stack.shape[:axis], stack.shape[axis + 1 :]
+    blocks, row = math.prod(outer), math.prod(inner)
+    if not compiles(stack) or (row if inner else side) <= SHORT:
         return multiply_along(stack, operator(side, taps, edges=edges, step=step), axis)
     seen = _seen(side, width, edges)
     n_places = len(seen.unfold(0, width, step))
-    outer, inner = stack.shape[:axis], stack.shape[axis + 1 :]
     out = stack.new_empty(*outer, n_places, *inner)
-    blocks, row = math.prod(outer), math.prod(inner)
     kernel = slide_within if row == 1 else slide_across
     source, target = (
         each.reshape(blocks, -1, row).squeeze(2).numpy() for each in (stack.contiguous(), out)
@@ -88,6 +99,11 @@ def slide_along(
     else:
         in_threads(work, n_rows)
     return out
+
+
+def compiles(stack: Tensor) -> bool:
+    """Whether compiled loops take it: on the processor, a type they know, without a gradient."""
+    return stack.device.type == "cpu" and stack.dtype in COMPILED and not stack.requires_grad
 
 
 def multiply_along(stack: Tensor, matrix: Tensor, axis: int) -> Tensor:
