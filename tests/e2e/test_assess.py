@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,14 @@ def test_a_file_with_volumes(command: Command, tmp_path: Path) -> None:
     assert alone["score"]["value"] == document["volumes"]["items"][1]["value"]
 
 
+@contextlib.contextmanager
+def hearing_ctrl_c() -> Iterator[None]:
+    """A shell lets what it runs in the background ignore the key, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     for i in range(40):
         save(made_head(0.01 + 0.001 * i), tmp_path / f"in/{i:02}.nii")
@@ -103,7 +113,8 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_half_written(tmp_path:
         "--workers",
         "2",
     ]
-    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    with hearing_ctrl_c():
+        process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 100
     while not list((tmp_path / "out").glob("*.json")):
         assert process.poll() is None
