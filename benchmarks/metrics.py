@@ -8,8 +8,8 @@ read the ratio, not the seconds.  ``--processor`` counts processor seconds inste
 whose cores are shared; take one thread with it (``--threads 1``), as waiting threads count too.
 Every metric of the registry has a row that needs no trained weights.  Ours get all slices at once.
 Peers get the middle ``--peer-slices`` in batches of 1, 4 or 16, whichever they are fastest with, or
-one by one where they know no batch, and their time is scaled to all slices.  The difference is
-the largest of these slices.
+one by one where they know no batch, and their time is scaled to all slices; with ``--at-once`` they
+get all slices in one call, as ours do.  The difference is the largest of these slices.
 """
 
 from __future__ import annotations
@@ -66,9 +66,12 @@ def main() -> None:
     print("|-|-|-|-|-|-|-|")
     total, wanted = 0.0, options.only.split(",") if options.only else registry.metrics.names()
     slices = [each[:, None] for each in _pair((SIDE, SIDE, options.slices))]
-    few = _middle(slices, min(options.peer_slices, options.slices))
+    n_few = options.slices if options.at_once else min(options.peer_slices, options.slices)
+    few, sizes = _middle(slices, n_few), (n_few,) if options.at_once else BATCHES
     for name in filter(_compares, wanted):
-        peers = {tool: _at_its_best(peer, few, clock) for tool, peer in _peers(name, 2).items()}
+        peers = {
+            tool: _at_its_best(peer, few, sizes, clock) for tool, peer in _peers(name, 2).items()
+        }
         total += _rows(name, _ours(name), peers, slices, few, options.rounds, clock)
     print(
         f"| all, {options.slices} slices | | | {total:.1f} | | {TOTAL_GOAL:.0f} s | |", flush=True
@@ -84,6 +87,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--slices", type=int, default=256)
     parser.add_argument("--peer-slices", type=int, default=16, help="that peers are timed on")
+    parser.add_argument("--at-once", action="store_true", help="peers get all slices in one call")
     parser.add_argument("--side", type=int, default=176, help="of the cube; 0 leaves 3-D out")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -107,12 +111,14 @@ def _middle(slices: list[Tensor], n_slices: int) -> list[Tensor]:
     return [each[first : first + n_slices] for each in slices]
 
 
-def _at_its_best(peer: Metric, few: list[Tensor], clock: Callable[[], float]) -> Metric:
+def _at_its_best(
+    peer: Metric, few: list[Tensor], sizes: tuple[int, ...], clock: Callable[[], float]
+) -> Metric:
     """A peer with the batch size that serves it best."""
     seconds = {}
     with torch.inference_mode():
         peer(*_middle(few, 1))
-        for size in BATCHES:
+        for size in sizes:
             start = clock()
             _batched(peer, size)(*few)
             seconds[size] = clock() - start
