@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from isocenter.ops.slabs import (
     take_slabs,
     usable_axes,
 )
+from isocenter.ops.trees import Trees
 
 __all__ = [
     "Assessor",
@@ -119,6 +120,11 @@ class Assessor:
         self.net = net.eval().to(device)
         self.preprocess, self.checkpoint, self.device = preprocess, checkpoint, device
 
+    @cached_property
+    def trees(self) -> Trees:
+        """What tells shading; only a finished checkpoint has them, and a look needs none."""
+        return shading_trees(self.checkpoint)
+
     @torch.inference_mode()
     def look(self, scan: Volume) -> Raw:
         """Run the network on slabs spread over the head."""
@@ -150,8 +156,7 @@ class Assessor:
     def read(self, raw: Raw) -> Judgement:
         """Calibrated judgement from the network's numbers."""
         fitted = {name: self.checkpoint.fitted(name) for name in FITTED}
-        trees = shading_trees(self.checkpoint)
-        outputs = with_trees(raw.scan, torch.tensor(raw.head.shading), trees)
+        outputs = with_trees(raw.scan, torch.tensor(raw.head.shading), self.trees)
         levels = split_outputs(outputs).levels
         slab_severity = severity(split_outputs(raw.slabs).levels, presence(raw.slabs, fitted))
         slab_severity = slab_severity * (raw.batch.facts[:, SHARE, None] > ENOUGH)
