@@ -14,7 +14,16 @@ from types import ModuleType
 
 from isocenter.errors import UnknownName
 
-__all__ = ["Registry", "artifacts", "measures", "metrics", "models", "readers"]
+__all__ = [
+    "Registry",
+    "artifacts",
+    "datasets",
+    "measures",
+    "metrics",
+    "models",
+    "readers",
+    "recipes",
+]
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,9 @@ def _module_names(folder: str) -> tuple[str, ...]:
 
 
 artifacts = Registry("artifact", "artifacts")
+datasets = Registry("dataset", "datasets.layouts")
 measures = Registry("measure", "measures")
 metrics = Registry("metric", "metrics")
 models = Registry("model", "assessors")
 readers = Registry("reader", "data.io")
+recipes = Registry("recipe", "training.recipes")
