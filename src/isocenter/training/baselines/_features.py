@@ -68,7 +68,8 @@ class FeatureTable:
         try:
             found = self._measure(scan)
         except BadVolume as reason:
-            return (math.nan,) * len(self.names), str(reason)
+            # One line, as it stands in a line of the table.
+            return (math.nan,) * len(self.names), " ".join(str(reason).split())
         return tuple(math.nan if value is None else float(value) for value in found), None
 
     def _save(self) -> None:

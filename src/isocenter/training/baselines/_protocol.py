@@ -107,4 +107,6 @@ def across_folds(
 
 def _check_people(rows: Sequence[Row], fold: npt.NDArray[np.generic]) -> None:
     people = np.array([row.person for row in rows])
-    check_disjoint({f"fold {name}": tuple(sorted(set(people[fold == name]))) for name in np.unique(fold)})
+    check_disjoint(
+        {f"fold {name}": tuple(sorted(set(people[fold == name]))) for name in np.unique(fold)}
+    )
