@@ -228,6 +228,18 @@ def test_a_scan_is_measured_once_and_kept_for_the_next_run(tmp_path: Path) -> No
     assert np.isnan(first[:, 1]).all()
 
 
+def test_what_was_measured_before_a_stop_is_kept(tmp_path: Path) -> None:
+    def stop() -> Volume:
+        raise KeyboardInterrupt
+
+    path, seen = tmp_path / "table.tsv", list[str]()
+    table = FeatureTable(("mean", "none"), counting(seen), path=path)
+    with pytest.raises(KeyboardInterrupt):
+        table.of([row(0, 0.1), Row("x", "stopped", stop)])
+    FeatureTable(("mean", "none"), counting(seen), path=path).of([row(0, 0.1)])
+    assert len(seen) == 1
+
+
 def test_a_row_is_loaded_once_however_often_it_is_asked_for() -> None:
     loaded: list[int] = []
 

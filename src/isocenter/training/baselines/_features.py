@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -15,6 +16,8 @@ from isocenter.training.baselines._protocol import Array, Row
 
 __all__ = ["FeatureTable", "fingerprint"]
 
+SAVE_EVERY = 30.0
+"""Seconds of measuring that a stop can cost: the whole table is written each time."""
 MISSING = "n/a"
 FIRST = ("sha256", "why_missing")
 Entry = tuple[tuple[float, ...], str | None]
@@ -37,7 +40,7 @@ class FeatureTable:
             names: Of the features; with them a file is recognised.
             measure: The features of a scan, in the order of ``names``; raises ``BadVolume``
                 with its reason where there are none.
-            path: Tab-separated table that is read, and written again with every new scan.
+            path: Tab-separated table that is read, and written again as scans are added.
 
         Raises:
             InputError: The file holds other features.
@@ -46,10 +49,14 @@ class FeatureTable:
         self._measure, self._path = measure, path
         self._known = {} if path is None or not path.exists() else _read(path, self.names)
         self._hashes: WeakKeyDictionary[Row, str] = WeakKeyDictionary()
+        self._n_unsaved, self._saved_at = 0, time.monotonic()
 
     def of(self, rows: Sequence[Row]) -> tuple[Array, tuple[str | None, ...]]:
         """Features (rows, names), NaN where one is missing, and why a row has none at all."""
-        entries = [self._entry(row) for row in rows]
+        try:
+            entries = [self._entry(row) for row in rows]
+        finally:
+            self._save()
         values = np.array([entry for entry, _ in entries], dtype=np.float64)
         return values.reshape(len(rows), len(self.names)), tuple(why for _, why in entries)
 
@@ -60,7 +67,9 @@ class FeatureTable:
         key = fingerprint(scan)
         if key not in self._known:
             self._known[key] = self._measured(scan)
-            self._save()
+            self._n_unsaved += 1
+            if time.monotonic() - self._saved_at > SAVE_EVERY:
+                self._save()
         self._hashes[row] = key
         return self._known[key]
 
@@ -73,15 +82,14 @@ class FeatureTable:
         return tuple(math.nan if value is None else float(value) for value in found), None
 
     def _save(self) -> None:
-        if self._path is None:
+        if self._path is None or self._n_unsaved == 0:
             return
         lines = ["\t".join((*FIRST, *self.names))]
         for key, (values, why) in self._known.items():
             cells = (MISSING if math.isnan(value) else repr(value) for value in values)
-            lines.append(
-                "\t".join((key, MISSING if why is None else " ".join(why.split()), *cells))
-            )
+            lines.append("\t".join((key, MISSING if why is None else why, *cells)))
         write_text(self._path, "\n".join(lines) + "\n")
+        self._n_unsaved, self._saved_at = 0, time.monotonic()
 
 
 def fingerprint(scan: Volume) -> str:
