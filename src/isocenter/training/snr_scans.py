@@ -1,7 +1,7 @@
 """Clean scans whose tissues are known, and what noise, contrast and shading make of them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,9 +23,18 @@ from isocenter.ops.brain import brain_mask, why_implausible
 from isocenter.ops.filters import gaussian_blur
 from isocenter.ops.regions import head_mask, head_scale
 from isocenter.ops.tissue import TissueMaps, tissue_maps, why_untrustworthy
+from isocenter.training.patch_examples import LabelledVolume
 from isocenter.training.tissue_snr import N_TISSUES, sure_tissues, total_snr
 
-__all__ = ["CleanScan", "Look", "Simulated", "clean_scan", "draw_look", "simulate"]
+__all__ = [
+    "CleanScan",
+    "KeptScan",
+    "Look",
+    "SimulatedVolumes",
+    "clean_scans",
+    "draw_look",
+    "simulate",
+]
 
 BRAIN, OUTSIDE_BRAIN = N_TISSUES + 1, N_TISSUES + 2
 """Parts beside the sure tissues: the rest of the brain, and the rest of the head."""
@@ -39,7 +48,7 @@ STRIPPED = 0.4
 TEXTURE = (0.03, 0.10)
 """What a painted tissue varies by: without it its SNR would have no bound."""
 COARSEST = 1.6
-"""Largest factor between the sides of the voxels of a scan and of its coarser variant."""
+"""Largest factor between the sides of the voxels of a scan and of its coarser variants."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +74,18 @@ class CleanScan:
 
 
 @dataclass(frozen=True)
+class KeptScan:
+    """A clean scan in a file."""
+
+    file: Path
+
+    def load(self) -> CleanScan:
+        """Read it."""
+        kept = safetensors.torch.load(self.file.read_bytes())
+        return CleanScan(kept["even"].float(), kept["field"].float(), kept["parts"])
+
+
+@dataclass(frozen=True)
 class Look:
     """What is done to a clean scan."""
 
@@ -80,18 +101,6 @@ class Look:
     """Whether what is outside the brain is 0."""
 
 
-@dataclass(frozen=True, eq=False)
-class Simulated:
-    """A scan as a scanner might have made it, and its label."""
-
-    data: Image3
-    """Magnitude, arbitrary units."""
-    head: Tensor
-    """Mask of the head (of the brain, if stripped)."""
-    snr: float
-    """:func:`~isocenter.training.tissue_snr.total_snr` under the known tissues and shading."""
-
-
 def draw_look(rng: torch.Generator) -> Look:
     """Noise, contrast, shading and surroundings."""
     low, high = map(math.log, NOISE_SNR)
@@ -104,8 +113,11 @@ def draw_look(rng: torch.Generator) -> Look:
     )
 
 
-def simulate(scan: CleanScan, look: Look, *, rng: torch.Generator) -> Simulated:
+def simulate(scan: CleanScan, look: Look, *, rng: torch.Generator) -> LabelledVolume:
     """Contrast, shading, Rician noise and stripping, in this order.
+
+    The label is :func:`~isocenter.training.tissue_snr.total_snr` under the known tissues and
+    shading; the mask is that of the brain where the surroundings are cut off.
 
     Args:
         scan: The clean scan.
@@ -126,37 +138,67 @@ def simulate(scan: CleanScan, look: Look, *, rng: torch.Generator) -> Simulated:
     head = scan.brain if look.stripped else scan.head
     if look.stripped:
         data = data * head
-    return Simulated(data, head, total_snr(data / field, scan.parts))
+    return LabelledVolume(data, head, total_snr(data / field, scan.parts))
 
 
-def clean_scan(source: Source, variant: int, *, seed: int, folder: Path) -> CleanScan | None:
-    """A clean scan, from ``folder`` if it was made before.
+@dataclass(frozen=True)
+class SimulatedVolumes:
+    """Volumes by number, each a function of (seed, number): a person, a scan, a look."""
+
+    people: tuple[tuple[KeptScan, ...], ...]
+    """Of each person the clean scans; nobody counts more for having more of them."""
+    seed: int
+
+    def __call__(self, number: int) -> LabelledVolume:
+        rng = child(generator(self.seed), "volume", number)
+        scans = self.people[int(torch.randint(len(self.people), (), generator=rng))]
+        scan = scans[int(torch.randint(len(scans), (), generator=rng))]
+        return simulate(scan.load(), draw_look(rng), rng=rng)
+
+
+def clean_scans(
+    source: Source, n_variants: int, *, seed: int, folder: Path
+) -> tuple[KeptScan, ...]:
+    """Variants of a clean scan, read from ``folder`` if they were made before.
+
+    The first one of a scan is on its own grid, each other one has larger voxels; of a label map
+    each is another painting.
 
     Args:
         source: Scan or label map.
-        variant: 0 is the scan on its own grid; each other one is a coarser copy (of a scan) or
-            another painting (of a label map).
+        n_variants: How many.
         seed: Of all variants.
-        folder: Keeps the scan, or the reason why it cannot be used.
+        folder: Keeps the variants, or the reason why there are none.
 
     Returns:
-        ``None`` when the scan's tissues cannot be told apart.
+        Nothing when the scan's tissues cannot be told apart.
     """
-    name = f"{source.path.name.split('.')[0]}-{variant}"
-    file, reason = folder / f"{name}.safetensors", folder / f"{name}.txt"
+    name = source.path.name.split(".")[0]
+    files = [folder / f"clean-{name}-{i}.safetensors" for i in range(n_variants)]
+    reason = folder / f"clean-{name}.txt"
     if reason.exists():
-        return None
-    if not file.exists():
-        rng = child(generator(seed), "clean", source.person, source.path.name, variant)
+        return ()
+    if not all(file.exists() for file in files):
+        rng = child(generator(seed), "clean", source.person, source.path.name)
         try:
-            made = _painted(source, rng) if source.kind == "labels" else _scanned(source)
-            scan = _kept(made, _factors(source, variant, rng))
+            variants = list(_variants(source, n_variants, rng))
         except BadVolume as error:
             write_text(reason, f"{error}\n")
-            return None
-        write_bytes(file, safetensors.torch.save(vars(scan)))
-    kept = safetensors.torch.load(file.read_bytes())
-    return CleanScan(kept["even"].float(), kept["field"].float(), kept["parts"])
+            return ()
+        for file, scan in zip(files, variants, strict=True):
+            write_bytes(file, safetensors.torch.save(vars(scan)))
+    return tuple(KeptScan(file) for file in files)
+
+
+def _variants(source: Source, n_variants: int, rng: torch.Generator) -> Iterator[CleanScan]:
+    if source.kind == "labels":
+        for i in range(n_variants):
+            yield _kept(_painted(source, child(rng, i)), (1.0, 1.0, 1.0))
+        return
+    made = _scanned(source)
+    for i in range(n_variants):
+        grown = 1 + (COARSEST - 1) * torch.rand(3, generator=child(rng, i)) * (i > 0)
+        yield _kept(made, tuple(grown.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,13 +242,6 @@ def _painted(source: Source, rng: torch.Generator) -> _Made:
     image = known.image.data * (1 + share * rough / rough.std()).clamp_min(0)
     maps = TissueMaps(known.csf, known.gm, known.wm, known.field)
     return _Made(replace(known.image, data=image), maps, known.brain, labels.data > 0)
-
-
-def _factors(source: Source, variant: int, rng: torch.Generator) -> tuple[float, ...]:
-    """By how much the voxels' sides grow."""
-    if source.kind == "labels" or variant == 0:
-        return (1.0, 1.0, 1.0)
-    return tuple(1 + (COARSEST - 1) * _uniform(rng) for _ in range(3))
 
 
 def _kept(made: _Made, factors: tuple[float, ...]) -> CleanScan:
