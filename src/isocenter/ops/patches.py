@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,7 +16,7 @@ __all__ = ["Cubes", "grid", "looked_at", "random_cubes", "rescaled", "starts_alo
 LARGE = 1 << 20
 """Voxels from which a percentile is taken on every second voxel along each axis."""
 
-Starts = Int[Tensor, "n 3"]
+Starts = Int[Tensor, "_ 3"]
 
 
 class Cubes(NamedTuple):
@@ -64,8 +64,8 @@ def grid(shape: tuple[int, ...], preprocess: Patches) -> Starts:
     return torch.cartesian_prod(*axes)
 
 
-def take(data: Image3, starts: Starts, side: int) -> Float[Tensor, "n 1 side side side"]:
-    """Cubes at ``starts``; 0 beyond the scan."""
+def take(data: Shaped[Tensor, "x y z"], starts: Starts, side: int) -> Tensor:
+    """Cubes (n, 1, side, side, side) at ``starts``; 0 beyond the scan."""
     missing = [max(0, side - length) for length in data.shape]
     if any(missing):
         data = F.pad(data, [n for axis in reversed(missing) for n in (0, axis)])
