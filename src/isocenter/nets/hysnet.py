@@ -112,10 +112,10 @@ class HySNet(nn.Module):
         """Let the head work on labels of mean 0 and spread 1.
 
         Args:
-            labels: Of training volumes (n,), n > 1.
+            labels: Of training volumes (n,).
         """
         self.label_mean.copy_(labels.mean())
-        self.label_spread.copy_(labels.std().clamp_min(1e-6))
+        self.label_spread.copy_(labels.std(correction=0).clamp_min(1e-6))
 
 
 class HyperHead(nn.Module):

@@ -62,7 +62,7 @@ class HySNetRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=4000, batch=4, learning_rate=2e-3, weight_decay=1e-3, validate_every=400
+            n_steps=2400, batch=6, learning_rate=2e-3, weight_decay=1e-3, validate_every=300
         )
     )
     depth: Literal[18, 34, 50] = 18
@@ -74,16 +74,16 @@ class HySNetRecipe(Recipe):
     branch: tuple[int, int] = (32, 32)
     activation: Literal["sigmoid", "relu"] = "sigmoid"
     mode: Literal["robust", "reference"] = "robust"
-    side: int = 64
+    side: int = 48
     stride: int = 48
     slice_side: int = 384
     n_patches: int = 4
     """Parts of a volume in an example."""
-    n_kept: int = 16
+    n_kept: int = 24
     """Parts kept of a volume, from which an example's are drawn."""
-    n_volumes: int = 400
+    n_volumes: int = 160
     """Simulated volumes that are learned from."""
-    n_validation: int = 48
+    n_validation: int = 36
     """Simulated volumes of validation people."""
     n_variants: int = 2
     """Clean variants of a scan: on its own grid, and with larger voxels."""
@@ -270,7 +270,7 @@ def _versions(
             yield source.person, f"{name}, {contrast}, {snr:g}", volume
 
 
-def _loss(net: nn.Module, batch: tuple[Tensor, Tensor], *, spread: float) -> Tensor:
+def _loss(net: nn.Module, batch: Sequence[Tensor], *, spread: float) -> Tensor:
     """Mean over all parts of the absolute error in units of the labels' spread."""
     parts, labels = batch
     said = net(parts.flatten(0, 1).float()).float()[:, 0]
