@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from isocenter.data.shapes import Image3
+from isocenter.data.shapes import Image3, Mask3
 from isocenter.data.volume import Volume
 from isocenter.measures import find_anatomy
 from isocenter.measures.snr import snr
@@ -14,13 +14,17 @@ GAUSSIAN_MAD = 0.6744897501960817
 """Median absolute value of a normal distribution of standard deviation 1."""
 
 
-def blind_total_snr(scan: Volume) -> float | None:
-    """``snr_total`` (``mriqc-0.15``) with brain and tissues found in the scan itself.
+def blind_total_snr(scan: Volume, brain: Mask3 | None = None) -> float | None:
+    """``snr_total`` (``mriqc-0.15``) with the tissues found in the scan itself.
+
+    Args:
+        scan: A scan of a head.
+        brain: Where the brain is; found in the scan, too, when not given.
 
     Returns:
-        ``None`` when they cannot be found.
+        ``None`` when the tissues cannot be told apart.
     """
-    scores = snr(find_anatomy(scan), definition="mriqc-0.15")
+    scores = snr(find_anatomy(scan, brain=brain), definition="mriqc-0.15")
     return next(score.value for score in scores if score.name == "snr_total")
 
 

@@ -171,7 +171,7 @@ class HySNetRecipe(Recipe):
         """SNR of whole volumes: every scan under a fixed grid of noise and contrast."""
         rows: list[tuple[str, str, float, float, float]] = []
         with tempfile.TemporaryDirectory() as folder:
-            for person, item, volume in self._asked(data, people, Path(folder)):
+            for person, item, volume in self.asked(data, people, Path(folder)):
                 scores = patch_scores(net, volume.data, self.preprocess())
                 spread = float(scores.std()) if len(scores) > 1 else 0.0
                 rows.append((person, item, volume.label, float(scores.mean()), spread))
@@ -186,22 +186,16 @@ class HySNetRecipe(Recipe):
             columns=("estimate", "spread"),
         )
 
-    def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
-        """The network before its calibration."""
-        return Checkpoint(
-            net="hysnet",
-            config=asdict(self.config()),
-            preprocess=self.preprocess().to_json(),
-            outputs={"snr": {"of": "snr_total", "better": "higher", "unit": None}},
-            calibration={},
-            card=card,
-            tensors=net.state_dict(),
-        )
-
-    def _asked(
+    def asked(
         self, data: Path, people: Sequence[str], folder: Path
     ) -> Iterator[tuple[str, str, LabelledVolume]]:
-        """(person, what it is, volume) of every row of the answers."""
+        """(person, what it is, volume) of every row of the answers.
+
+        Args:
+            data: Folder with the scans.
+            people: Of one side.
+            folder: Keeps clean scans, when the setting ``clean`` names no other.
+        """
         if self.table:
             for listed in self._table(data):
                 if listed.person in people:
@@ -213,6 +207,18 @@ class HySNetRecipe(Recipe):
                 continue
             for scan in clean_scans(source, self.n_variants, seed=self.seed, folder=kept)[:1]:
                 yield from _versions(source, scan, self.seed)
+
+    def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
+        """The network before its calibration."""
+        return Checkpoint(
+            net="hysnet",
+            config=asdict(self.config()),
+            preprocess=self.preprocess().to_json(),
+            outputs={"snr": {"of": "snr_total", "better": "higher", "unit": None}},
+            calibration={},
+            card=card,
+            tensors=net.state_dict(),
+        )
 
     def _sources(self, data: Path) -> tuple[Source, ...]:
         found = sources(data)
