@@ -124,7 +124,7 @@ def test_noise_is_rician_at_the_asked_strength(scan: CleanScan) -> None:
     noisy = simulate(scan, Look(snr=10), rng=generator(3)).data
     air = noisy[scan.even == 0]
     # a Rayleigh distribution's mean; brightness 1 is the head's 99th percentile
-    assert float(air.mean()) == pytest.approx(0.1 * math.sqrt(math.pi / 2), rel=0.05)
+    assert float(air.mean()) == pytest.approx(0.1 * math.sqrt(math.pi / 2), rel=0.1)
 
 
 def test_contrast_is_monotone_and_stripping_leaves_the_brain(scan: CleanScan) -> None:

@@ -62,7 +62,14 @@ class HySNetRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=2400, batch=6, learning_rate=2e-3, weight_decay=1e-3, validate_every=300
+            n_steps=900,
+            batch=6,
+            learning_rate=2e-3,
+            weight_decay=1e-3,
+            warm_up=60,
+            average=0.99,
+            validate_every=150,
+            save_every=25,
         )
     )
     depth: Literal[18, 34, 50] = 18
