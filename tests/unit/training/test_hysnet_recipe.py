@@ -228,7 +228,7 @@ def test_from_training_to_an_interval(data: Path, tmp_path: Path, n_dims: int) -
 
 def test_the_twelve_rows_of_the_ablation_by_settings() -> None:
     rows = {
-        replace(RECIPE, depth=depth, hyper=hyper, n_dims=n_dims).config()
+        replace(RECIPE(), depth=depth, hyper=hyper, n_dims=n_dims).config()
         for depth in (18, 34, 50)
         for hyper in (True, False)
         for n_dims in (2, 3)

@@ -257,7 +257,7 @@ class HySNetRecipe(Recipe):
         return SimulatedVolumes(usable, seed), None
 
 
-RECIPE = HySNetRecipe()
+RECIPE = HySNetRecipe
 N_SCALE = 64
 """Training volumes whose labels' mean and spread the network works in."""
 
