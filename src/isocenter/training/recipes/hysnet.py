@@ -62,13 +62,13 @@ class HySNetRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=900,
+            n_steps=2000,
             batch=6,
             learning_rate=2e-3,
             weight_decay=1e-3,
             warm_up=60,
             average=0.99,
-            validate_every=150,
+            validate_every=250,
             save_every=25,
         )
     )
@@ -88,7 +88,7 @@ class HySNetRecipe(Recipe):
     """Parts of a volume in an example."""
     n_kept: int = 24
     """Parts kept of a volume, from which an example's are drawn."""
-    n_volumes: int = 160
+    n_volumes: int = 400
     """Simulated volumes that are learned from."""
     n_validation: int = 36
     """Simulated volumes of validation people."""
