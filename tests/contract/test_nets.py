@@ -85,6 +85,16 @@ CASES = {
     "resnet on volumes": Case(
         "resnet", {"width": 4, "n_dims": 3}, (((1, 32, 32, 32),), ((1, 40, 32, 48),))
     ),
+    "hysnet on volumes": Case(
+        "hysnet",
+        {"width": 4, "head": (6, 5, 3, 1), "branch": (8, 8)},
+        (((1, 32, 32, 32),), ((1, 48, 40, 64),)),
+    ),
+    "hysnet on slices, without hyper-network": Case(
+        "hysnet",
+        {"width": 4, "head": (5, 3, 1), "direct": True, "hyper": False, "n_dims": 2},
+        (((1, 64, 64),), ((1, 96, 80),)),
+    ),
 }  # fmt: skip
 COMPARING = {"perceptual"}
 """Nets that compare two images have their battery with the metrics that stand on them."""

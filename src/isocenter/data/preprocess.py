@@ -1,17 +1,17 @@
 """``Preprocess``: how a scan becomes a network's input; it travels inside the checkpoint.
 
-Only the numbers live here.  ``ops/slabs.py`` applies them.
+Only the numbers live here.  ``ops/slabs.py`` and ``ops/patches.py`` apply them.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from isocenter.data.step import JSON
 from isocenter.errors import BadCheckpoint
 
-__all__ = ["Preprocess", "PublishedStack", "Slabs", "preprocess_from_json"]
+__all__ = ["Patches", "Preprocess", "PublishedStack", "Slabs", "preprocess_from_json"]
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,38 @@ class Slabs(Preprocess):
     """Share of the window's side that fades to zero before the Fourier transform."""
 
 
-_KINDS: dict[str, type[PublishedStack] | type[Slabs]] = {
-    kind.kind: kind for kind in (PublishedStack, Slabs)
-}
+@dataclass(frozen=True)
+class Patches(Preprocess):
+    """Input of HyS-Net: cubes on a grid, or whole axial slices, at native resolution."""
+
+    kind: ClassVar[str] = "patches"
+
+    mode: Literal["robust", "reference"] = "robust"
+    """``robust`` passes over air and divides by a percentile; ``reference`` takes everything and
+    divides by the maximum, as published."""
+    n_dims: int = 3
+    """3 for cubes, 2 for axial slices."""
+    side: int = 96
+    """Of a cube, voxels; slices have ``slice_side``."""
+    stride: int = 48
+    """From cube to cube; the last one is flush with the scan's end."""
+    percentile: float = 99.9
+    """Brightness that becomes 1, in ``robust``; there is no offset, which would change an SNR."""
+    floor: float = 1e-6
+    """Smallest brightness."""
+    least_foreground: float = 0.05
+    """Part of a cube that lies in the head, at least, in ``robust``."""
+    slice_side: int = 384
+    """Slices are padded with zeros, or cut in their middle, to this many pixels."""
+    slice_share: float = 0.6
+    """The middle part of all slices, which is looked at."""
 
 
-def preprocess_from_json(values: dict[str, Any]) -> PublishedStack | Slabs:
+Known = PublishedStack | Slabs | Patches
+_KINDS: dict[str, type[Known]] = {kind.kind: kind for kind in (PublishedStack, Slabs, Patches)}
+
+
+def preprocess_from_json(values: dict[str, Any]) -> Known:
     """The preprocess that a checkpoint's header describes.
 
     Raises:

@@ -1,0 +1,94 @@
+"""How well a method ranks scans by their SNR, and how far off it is, with intervals by person."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from isocenter.statistics import bootstrap_by_person, srocc
+from isocenter.training.outcomes import Outcomes
+
+__all__ = ["calibrate", "parts_of", "scores"]
+
+Rows = npt.NDArray[np.intp]
+Measured = dict[str, dict[str, Any]]
+COVERAGE = 0.9
+N_BINS = 3
+N_DRAWS = 500
+
+
+def calibrate(known: Outcomes) -> dict[str, Any]:
+    """Half widths of the 90 % prediction interval, by what was said.
+
+    Args:
+        known: Of validation people.
+
+    Returns:
+        ``edges`` between thirds of the estimates, and ``half_widths`` of each: the quantile of
+        the absolute errors.
+    """
+    said = known.outputs[:, 0]
+    errors = np.abs(said - known.truth)
+    edges = np.quantile(said, np.arange(1, N_BINS) / N_BINS)
+    third = np.searchsorted(edges, said)
+    widths = [float(np.quantile(errors[third == i], COVERAGE)) for i in range(N_BINS)]
+    return {"edges": edges.tolist(), "half_widths": widths}
+
+
+def parts_of(item: str) -> tuple[str, str, str]:
+    """Scan, contrast and noise of an item of the recipe's answers."""
+    scan, contrast, noise = item.split(", ")
+    return scan, contrast, noise
+
+
+def scores(given: Outcomes, calibration: dict[str, Any] | None = None) -> Measured:
+    """Ranks and errors over all rows, by noise, by contrast, and within people.
+
+    Args:
+        given: Of people the method never saw.
+        calibration: :func:`calibrate`'s, for the share of intervals that hold the truth.
+    """
+    said, truth = given.outputs[:, 0], given.truth
+    everything = np.ones(len(truth), bool)
+    measured = {"SROCC, all": _ranks(given, everything)}
+    _, contrasts, noises = map(np.array, zip(*map(parts_of, given.items), strict=True))
+    for contrast in dict.fromkeys(contrasts.tolist()):
+        measured[f"SROCC, {contrast}"] = _ranks(given, contrasts == contrast)
+    for noise in dict.fromkeys(noises.tolist()):
+        measured[f"SROCC, brightness over noise {noise}"] = _ranks(given, noises == noise)
+    measured["SROCC within a person, mean"] = _within(given)
+    measured["mean absolute error"] = _mean(given, np.abs(said - truth))
+    if calibration is not None:
+        width = np.array(calibration["half_widths"])[np.searchsorted(calibration["edges"], said)]
+        measured["90 % interval covers"] = _mean(given, np.abs(said - truth) <= width)
+    return measured
+
+
+def _ranks(given: Outcomes, keep: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    said, truth = given.outputs[keep, 0], given.truth[keep]
+    people = [p for p, kept in zip(given.people, keep, strict=True) if kept]
+    return _with_interval(people, lambda rows: srocc(said[rows], truth[rows]), len(truth))
+
+
+def _within(given: Outcomes) -> dict[str, Any]:
+    """Rank correlation over the versions of one person's scans, mean over people."""
+    names = sorted(set(given.people))
+    each = []
+    for name in names:
+        rows = [i for i, person in enumerate(given.people) if person == name]
+        each.append(srocc(given.outputs[rows, 0], given.truth[rows]))
+    found = np.array(each)
+    return _with_interval(names, lambda rows: float(found[rows].mean()), len(names))
+
+
+def _mean(given: Outcomes, values: npt.NDArray[Any]) -> dict[str, Any]:
+    numbers = values.astype(np.float64)
+    return _with_interval(
+        list(given.people), lambda rows: float(numbers[rows].mean()), len(numbers)
+    )
+
+
+def _with_interval(people: list[str], statistic: Callable[[Rows], float], n: int) -> dict[str, Any]:
+    interval = bootstrap_by_person(people, statistic, rng=np.random.default_rng(0), n_draws=N_DRAWS)
+    return {"value": statistic(np.arange(n)), "interval": list(interval), "n": n}
