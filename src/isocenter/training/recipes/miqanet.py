@@ -1,0 +1,205 @@
+"""MIQANet on simulated damage: the quality of slices, and by their mean that of a scan.
+
+The shipped network is a small one on one plane at a time; ``config`` takes the published sizes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from isocenter.assessors._outputs import quality_to_target, target_to_quality
+from isocenter.assessors._pictures import pictures
+from isocenter.data.checkpoint import Checkpoint
+from isocenter.data.preprocess import Slabs
+from isocenter.datasets.collection import Source, sources
+from isocenter.nets.miqanet import Config, MIQANet, build
+from isocenter.statistics import srocc
+from isocenter.training.loop import Schedule
+from isocenter.training.outcomes import Outcomes
+from isocenter.training.recipe import Recipe, Task
+from isocenter.training.recipes.assessor import AssessorRecipe
+from isocenter.training.slices import (
+    VERSIONS,
+    Slices,
+    SliceSet,
+    VersionSlices,
+    slices_of_versions,
+)
+from isocenter.training.splits import Split
+
+__all__ = ["RECIPE", "MiqanetRecipe", "estimate", "truth_of"]
+
+AT_ONCE = 64
+"""Slices of one forward pass."""
+
+
+@dataclass(frozen=True)
+class MiqanetRecipe(Recipe):
+    """Everything that decides the weights, but for the data folder."""
+
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(n_steps=1400, batch=8, sets=1, warm_up=100)
+    )
+    n_scans: int = 960
+    """Simulated scans."""
+    n_kept: int = 24
+    """Slices kept of each."""
+    n_slices: int = 4
+    """Slices of an example."""
+    thinning: int = 4
+    """Every so many slices of validation scans are looked at."""
+    preprocess: Slabs = field(default_factory=lambda: Slabs(side=128, n_slices=1))
+    config: Config = field(
+        default_factory=lambda: Config(
+            mode="improved",
+            side=128,
+            n_inputs=2,
+            width=64,
+            depth=4,
+            n_heads=4,
+            taps=(0, 1, 2, 3),
+            n_tabs=1,
+            swin_depths=(2,),
+            swin_hidden=64,
+            drop=0.0,
+            drop_path=0.05,
+            scale=0.8,
+            scramble=False,
+            cnn_width=16,
+            last="softplus",
+        )
+    )
+
+    def people(self, data: Path) -> tuple[str, ...]:
+        return tuple(sorted({source.person for source in sources(data)}))
+
+    def split(self, data: Path) -> Split:
+        return AssessorRecipe(seed=self.seed).split(sources(data))
+
+    def task(self, data: Path, split: Split, scratch: Path) -> Task:
+        scans, versions = scratch / "scans", scratch / "versions"
+        for folder in (scans, versions):
+            folder.mkdir(parents=True, exist_ok=True)
+        examples = SliceSet(
+            _of(data, split["train"]),
+            self.preprocess,
+            n_scans=self.n_scans,
+            n_kept=self.n_kept,
+            n_slices=self.n_slices,
+            length=self.schedule.n_steps * self.schedule.batch,
+            seed=self.seed,
+            folder=scans,
+        )
+
+        def validate(net: nn.Module) -> Mapping[str, float]:
+            return self._validate(net, _of(data, split["validation"]), versions)
+
+        net = build(self.config, seed=self.seed)
+        return Task(net, examples, loss_of, validate, collate)
+
+    def _validate(
+        self, net: nn.Module, scans: Sequence[Source], folder: Path
+    ) -> Mapping[str, float]:
+        said, true = [], []
+        for source in scans:
+            whole = self.versions(source, folder)
+            thin = VersionSlices(*(part[:, :: self.thinning] for part in _by_slice(whole)))
+            said.append(estimate(net, thin))
+            true.append(truth_of(thin))
+        return {"SROCC": srocc(torch.cat(said).numpy(), torch.cat(true).numpy())}
+
+    def versions(self, source: Source, folder: Path | None = None) -> VersionSlices:
+        """Every version of a scan, in slices; kept in ``folder`` when there is one."""
+        return slices_of_versions(source, self.preprocess, seed=self.seed, folder=folder)
+
+    def answers(
+        self, net: nn.Module, data: Path, people: Sequence[str], say: Callable[[str], None]
+    ) -> Outcomes:
+        rows: list[tuple[str, str, float, float]] = []
+        for source in _of(data, people):
+            made = self.versions(source)
+            said, true = estimate(net, made).tolist(), truth_of(made).tolist()
+            for (artifact, level), quality, truth in zip(VERSIONS, said, true, strict=True):
+                item = f"{source.path.name} {artifact} {level}"
+                rows.append((source.person, item, truth, quality))
+            say(f"{source.person} {source.path.name}")
+        names, items, truths, qualities = zip(*rows, strict=True)
+        return Outcomes(
+            kind="values",
+            people=names,
+            items=items,
+            truth=np.array(truths),
+            outputs=np.array(qualities)[:, None],
+            columns=("estimate",),
+        )
+
+    def checkpoint(self, net: nn.Module, card: Mapping[str, object]) -> Checkpoint:
+        return Checkpoint(
+            net="miqanet",
+            config=asdict(self.config),
+            preprocess=self.preprocess.to_json(),
+            outputs={
+                "quality": {"of": "-log(1 - SSIM + 0.003)", "better": "higher", "range": [0, 5.81]}
+            },
+            calibration={},
+            card=card,
+            tensors=net.state_dict(),
+        )
+
+
+def collate(examples: list[Slices]) -> Slices:
+    """The slices of all examples in one row."""
+    return Slices(
+        torch.cat([example.slices for example in examples]),
+        torch.cat([example.quality for example in examples]),
+    )
+
+
+def loss_of(net: nn.Module, batch: Slices) -> Tensor:
+    """Smooth absolute error of the quality, over slices that show a head."""
+    shown = ~batch.quality.isnan()
+    said = _look(net, batch.slices[shown].float())
+    wanted = quality_to_target(batch.quality[shown])
+    return F.smooth_l1_loss(said.float(), wanted, beta=0.3)
+
+
+@torch.no_grad()
+def estimate(net: nn.Module, made: VersionSlices) -> Tensor:
+    """What the network says of each version: (V,) mean quality of its slices, 0 to 1."""
+    device = next(net.parameters()).device
+    said = made.quality.new_full(made.shown.shape, torch.nan)
+    images = made.slices[made.shown]
+    parts = [
+        _look(net, part.to(device).float()).float().cpu() for part in images.split(AT_ONCE)
+    ]
+    said[made.shown] = target_to_quality(torch.cat(parts))
+    return said.nanmean(1)
+
+
+def truth_of(made: VersionSlices) -> Tensor:
+    """(V,) mean SSIM of each version's slices."""
+    return made.quality.nanmean(1)
+
+
+def _look(net: nn.Module, slices: Tensor) -> Tensor:
+    """(N, side, side) to (N,), on the scale of :func:`quality_to_target`."""
+    assert isinstance(net, MIQANet)
+    said: Tensor = net(pictures(slices, net.config.n_inputs))[:, 0]
+    return said
+
+
+def _by_slice(made: VersionSlices) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return made.slices, made.quality, made.shown, made.simple
+
+
+def _of(data: Path, people: Sequence[str]) -> tuple[Source, ...]:
+    """Scans of some people."""
+    return tuple(source for source in sources(data) if source.person in set(people))
+
+
+RECIPE = MiqanetRecipe
