@@ -137,11 +137,13 @@ class MIQANet(nn.Module):
         if self.cnn is not None:
             share = self.alpha.sigmoid()
             values = share * values + (1 - share) * self._convolved(image)
-        return self._judge(self.swin2(values).flatten(2).transpose(1, 2))
+        quality: Tensor = self._judge(self.swin2(values).flatten(2).transpose(1, 2))
+        return quality
 
     def _on_grid(self, channels: Tensor) -> Tensor:
         side = self.config.side // PATCH
-        return channels.unflatten(2, (side, side))
+        image: Tensor = channels.unflatten(2, (side, side))
+        return image
 
     def _convolved(self, image: Tensor) -> Tensor:
         """The convolutional branch on the grid of the tokens."""
@@ -150,18 +152,18 @@ class MIQANet(nn.Module):
         if self.config.fusion == "layer3":
             found: Tensor = self.cnn_norm(self.cnn_conv(maps[2]))
             return found
-        coarse = self.cnn_norm(self.cnn_conv(maps[3]))
+        coarse: Tensor = self.cnn_norm(self.cnn_conv(maps[3]))
         if _fusion(self.config) == "tile":
             return coarse.repeat(1, 1, 2, 2)
         return F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=True)
 
     def _judge(self, tokens: Tensor) -> Tensor:
         """(B, tokens, channels) to (B, 1)."""
-        raw = self.score(tokens)[..., 0]
+        raw: Tensor = self.score(tokens)[..., 0]
         score = F.softplus(raw) if self.config.last == "softplus" else raw.relu()
         if self.weight is None:
             return score.mean(1, keepdim=True)
-        weight = self.weight(tokens)[..., 0].sigmoid()
+        weight: Tensor = self.weight(tokens)[..., 0].sigmoid()
         return (score * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
 
 
@@ -180,7 +182,8 @@ def _check(config: Config) -> None:
     ):
         if size % heads:
             raise UsageError(f"{name} is {size}: it must be a multiple of its {heads} heads")
-    if list(config.taps) != sorted(set(config.taps)) or config.taps[-1] >= config.depth:
+    rising = list(config.taps) == sorted(set(config.taps) & set(range(config.depth)))
+    if not config.taps or not rising:
         raise UsageError(f"taps are {config.taps}: give rising numbers below {config.depth}")
 
 

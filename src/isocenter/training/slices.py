@@ -144,9 +144,7 @@ def slices_of_versions(
 def slice_version(clean: Volume, worse: Volume, preprocess: Slabs) -> VersionSlices:
     """One damaged scan; no axis of versions."""
     head = find_head(worse.data)
-    batch = take_slabs(
-        worse.data, worse.spacing, head, places(worse, head, preprocess), preprocess
-    )
+    batch = take_slabs(worse.data, worse.spacing, head, places(worse, head, preprocess), preprocess)
     return VersionSlices(
         batch.slabs[:, 0].half(),
         full_reference(clean, batch, worse, head, preprocess),

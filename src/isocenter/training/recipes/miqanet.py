@@ -4,8 +4,10 @@ The shipped network is a small one on one plane at a time; ``config`` takes the 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +19,12 @@ from isocenter.assessors._pictures import pictures
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Slabs
 from isocenter.datasets.collection import Source, sources
-from isocenter.nets.miqanet import Config, MIQANet, build
+from isocenter.nets.miqanet import Config, build
 from isocenter.statistics import srocc
-from isocenter.training.loop import Schedule
 from isocenter.training.outcomes import Outcomes
 from isocenter.training.recipe import Recipe, Task
 from isocenter.training.recipes.assessor import AssessorRecipe
+from isocenter.training.schedule import Schedule
 from isocenter.training.slices import (
     VERSIONS,
     Slices,
@@ -32,7 +34,7 @@ from isocenter.training.slices import (
 )
 from isocenter.training.splits import Split
 
-__all__ = ["RECIPE", "MiqanetRecipe", "estimate", "truth_of"]
+__all__ = ["RECIPE", "MiqanetRecipe", "collate", "look", "loss_of", "truth_of"]
 
 AT_ONCE = 64
 """Slices of one forward pass."""
@@ -43,9 +45,17 @@ class MiqanetRecipe(Recipe):
     """Everything that decides the weights, but for the data folder."""
 
     schedule: Schedule = field(
-        default_factory=lambda: Schedule(n_steps=1400, batch=8, sets=1, warm_up=100)
+        default_factory=lambda: Schedule(
+            n_steps=1200,
+            batch=8,
+            learning_rate=2e-3,
+            warm_up=100,
+            average=0.995,
+            precision="bf16",
+            validate_every=300,
+        )
     )
-    n_scans: int = 960
+    n_scans: int = 600
     """Simulated scans."""
     n_kept: int = 24
     """Slices kept of each."""
@@ -79,7 +89,7 @@ class MiqanetRecipe(Recipe):
         return tuple(sorted({source.person for source in sources(data)}))
 
     def split(self, data: Path) -> Split:
-        return AssessorRecipe(seed=self.seed).split(sources(data))
+        return AssessorRecipe(seed=self.seed).split(data)
 
     def task(self, data: Path, split: Split, scratch: Path) -> Task:
         scans, versions = scratch / "scans", scratch / "versions"
@@ -100,18 +110,30 @@ class MiqanetRecipe(Recipe):
             return self._validate(net, _of(data, split["validation"]), versions)
 
         net = build(self.config, seed=self.seed)
-        return Task(net, examples, loss_of, validate, collate)
+        loss = partial(loss_of, n_inputs=self.config.n_inputs)
+        return Task(net, examples, loss, validate, collate)
 
     def _validate(
         self, net: nn.Module, scans: Sequence[Source], folder: Path
     ) -> Mapping[str, float]:
         said, true = [], []
         for source in scans:
-            whole = self.versions(source, folder)
-            thin = VersionSlices(*(part[:, :: self.thinning] for part in _by_slice(whole)))
-            said.append(estimate(net, thin))
+            thin = _every(self.thinning, self.versions(source, folder))
+            said.append(self.estimate(net, thin))
             true.append(truth_of(thin))
         return {"SROCC": srocc(torch.cat(said).numpy(), torch.cat(true).numpy())}
+
+    @torch.no_grad()
+    def estimate(self, net: nn.Module, made: VersionSlices) -> Tensor:
+        """What the network says of each version: (V,) mean quality of its slices, 0 to 1."""
+        device = next(net.parameters()).device
+        said = torch.full(made.shown.shape, torch.nan)
+        parts = [
+            look(net, part.to(device).float(), self.config.n_inputs).float().cpu()
+            for part in made.slices[made.shown].split(AT_ONCE)
+        ]
+        said[made.shown] = target_to_quality(torch.cat(parts))
+        return said.nanmean(1)
 
     def versions(self, source: Source, folder: Path | None = None) -> VersionSlices:
         """Every version of a scan, in slices; kept in ``folder`` when there is one."""
@@ -123,7 +145,7 @@ class MiqanetRecipe(Recipe):
         rows: list[tuple[str, str, float, float]] = []
         for source in _of(data, people):
             made = self.versions(source)
-            said, true = estimate(net, made).tolist(), truth_of(made).tolist()
+            said, true = self.estimate(net, made).tolist(), truth_of(made).tolist()
             for (artifact, level), quality, truth in zip(VERSIONS, said, true, strict=True):
                 item = f"{source.path.name} {artifact} {level}"
                 rows.append((source.person, item, truth, quality))
@@ -138,7 +160,7 @@ class MiqanetRecipe(Recipe):
             columns=("estimate",),
         )
 
-    def checkpoint(self, net: nn.Module, card: Mapping[str, object]) -> Checkpoint:
+    def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
         return Checkpoint(
             net="miqanet",
             config=asdict(self.config),
@@ -160,25 +182,12 @@ def collate(examples: list[Slices]) -> Slices:
     )
 
 
-def loss_of(net: nn.Module, batch: Slices) -> Tensor:
+def loss_of(net: nn.Module, batch: Slices, *, n_inputs: int) -> Tensor:
     """Smooth absolute error of the quality, over slices that show a head."""
     shown = ~batch.quality.isnan()
-    said = _look(net, batch.slices[shown].float())
+    said = look(net, batch.slices[shown].float(), n_inputs)
     wanted = quality_to_target(batch.quality[shown])
     return F.smooth_l1_loss(said.float(), wanted, beta=0.3)
-
-
-@torch.no_grad()
-def estimate(net: nn.Module, made: VersionSlices) -> Tensor:
-    """What the network says of each version: (V,) mean quality of its slices, 0 to 1."""
-    device = next(net.parameters()).device
-    said = made.quality.new_full(made.shown.shape, torch.nan)
-    images = made.slices[made.shown]
-    parts = [
-        _look(net, part.to(device).float()).float().cpu() for part in images.split(AT_ONCE)
-    ]
-    said[made.shown] = target_to_quality(torch.cat(parts))
-    return said.nanmean(1)
 
 
 def truth_of(made: VersionSlices) -> Tensor:
@@ -186,15 +195,20 @@ def truth_of(made: VersionSlices) -> Tensor:
     return made.quality.nanmean(1)
 
 
-def _look(net: nn.Module, slices: Tensor) -> Tensor:
+def look(net: nn.Module, slices: Tensor, n_inputs: int) -> Tensor:
     """(N, side, side) to (N,), on the scale of :func:`quality_to_target`."""
-    assert isinstance(net, MIQANet)
-    said: Tensor = net(pictures(slices, net.config.n_inputs))[:, 0]
+    said: Tensor = net(pictures(slices, n_inputs))[:, 0]
     return said
 
 
-def _by_slice(made: VersionSlices) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return made.slices, made.quality, made.shown, made.simple
+def _every(n: int, made: VersionSlices) -> VersionSlices:
+    """Every n-th slice."""
+    return replace(
+        made,
+        slices=made.slices[:, ::n],
+        quality=made.quality[:, ::n],
+        shown=made.shown[:, ::n],
+    )
 
 
 def _of(data: Path, people: Sequence[str]) -> tuple[Source, ...]:
