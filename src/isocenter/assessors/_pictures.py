@@ -5,7 +5,7 @@ from torch import Tensor
 
 from isocenter.ops.slabs import FAINT
 
-__all__ = ["pictures"]
+__all__ = ["crops", "pictures"]
 
 
 def pictures(slices: Tensor, n_inputs: int) -> Tensor:
@@ -25,3 +25,20 @@ def pictures(slices: Tensor, n_inputs: int) -> Tensor:
     elif n_inputs == 3:
         images = images.expand(-1, 3, -1, -1)
     return 2 * images - 1
+
+
+def crops(slices: Tensor, side: int) -> Tensor:
+    """The four corners and the middle, as the published network is evaluated.
+
+    Args:
+        slices: (N, height, width), at least ``side`` both.
+        side: Height and width of a crop.
+
+    Returns:
+        (N, 5, side, side); (N, 1, side, side) when the slices are no larger.
+    """
+    down, right = slices.shape[1] - side, slices.shape[2] - side
+    if down == right == 0:
+        return slices[:, None]
+    corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    return torch.stack([slices[:, y : y + side, x : x + side] for y, x in corners], dim=1)

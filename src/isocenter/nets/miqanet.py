@@ -136,7 +136,7 @@ class MIQANet(nn.Module):
         values = self.conv2(self._on_grid(self.tab2(values.flatten(2))))
         if self.cnn is not None:
             share = self.alpha.sigmoid()
-            values = share * values + (1 - share) * self._convolved(image)
+            values = share * values + (1 - share) * self._convolved(self.cnn(image))
         quality: Tensor = self._judge(self.swin2(values).flatten(2).transpose(1, 2))
         return quality
 
@@ -145,10 +145,8 @@ class MIQANet(nn.Module):
         image: Tensor = channels.unflatten(2, (side, side))
         return image
 
-    def _convolved(self, image: Tensor) -> Tensor:
+    def _convolved(self, maps: list[Tensor]) -> Tensor:
         """The convolutional branch on the grid of the tokens."""
-        assert self.cnn is not None
-        maps = self.cnn(image)
         if self.config.fusion == "layer3":
             found: Tensor = self.cnn_norm(self.cnn_conv(maps[2]))
             return found

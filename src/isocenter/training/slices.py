@@ -33,7 +33,8 @@ class Slices:
     slices: Tensor
     """(S, side, side), 1 = the head's 99th percentile."""
     quality: Tensor
-    """(S,) SSIM inside the undamaged head; NaN where a slice shows too little of it."""
+    """(S,) SSIM inside the undamaged head over the whole slice that they are cropped from; NaN
+    where it shows too little of the head."""
 
 
 class SliceSet(Dataset[Slices]):
@@ -48,6 +49,7 @@ class SliceSet(Dataset[Slices]):
         n_scans: Simulated scans.
         n_kept: Slices of each.
         n_slices: Slices of an example.
+        side: Of the crop that is drawn from the slices of a visit.
         length: Number of examples.
         seed: Of all draws.
         folder: Where simulated scans are kept.
@@ -61,6 +63,7 @@ class SliceSet(Dataset[Slices]):
         n_scans: int,
         n_kept: int,
         n_slices: int,
+        side: int,
         length: int,
         seed: int,
         folder: Path,
@@ -68,7 +71,7 @@ class SliceSet(Dataset[Slices]):
         self.scans = ExampleSet(
             people, preprocess, n_slabs=n_kept, length=n_scans, seed=seed, folder=folder
         )
-        self.n_slices, self.length, self.seed = n_slices, length, seed
+        self.n_slices, self.side, self.length, self.seed = n_slices, side, length, seed
 
     def __len__(self) -> int:
         return self.length
@@ -77,13 +80,22 @@ class SliceSet(Dataset[Slices]):
         scan = self.scans[self._scan_of(index)]
         rng = child(generator(self.seed), "slices", index)
         drawn = torch.randperm(len(scan.slabs), generator=rng)[: self.n_slices]
-        return Slices(_turned(scan.slabs[drawn, 0], rng), scan.quality[drawn])
+        slices = _cropped(scan.slabs[drawn, 0], self.side, rng)
+        return Slices(_turned(slices, rng), scan.quality[drawn])
 
     def _scan_of(self, index: int) -> int:
         """Every scan comes once before any comes again."""
         round_number, within = divmod(index, len(self.scans))
         rng = child(generator(self.seed), "order", round_number)
         return int(torch.randperm(len(self.scans), generator=rng)[within])
+
+
+def _cropped(slices: Tensor, side: int, rng: torch.Generator) -> Tensor:
+    """The same place of all slices, drawn anew."""
+    top, left = (
+        int(torch.randint(length - side + 1, (), generator=rng)) for length in slices.shape[1:]
+    )
+    return slices[:, top : top + side, left : left + side]
 
 
 def _turned(slices: Tensor, rng: torch.Generator) -> Tensor:

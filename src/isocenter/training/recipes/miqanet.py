@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from isocenter.assessors._outputs import quality_to_target, target_to_quality
-from isocenter.assessors._pictures import pictures
+from isocenter.assessors._pictures import crops, pictures
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Slabs
 from isocenter.datasets.collection import Source, sources
@@ -34,7 +34,7 @@ from isocenter.training.slices import (
 )
 from isocenter.training.splits import Split
 
-__all__ = ["RECIPE", "MiqanetRecipe", "collate", "look", "loss_of", "truth_of"]
+__all__ = ["RECIPE", "MiqanetRecipe", "collate", "judge", "look", "loss_of", "truth_of"]
 
 AT_ONCE = 64
 """Slices of one forward pass."""
@@ -46,13 +46,13 @@ class MiqanetRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=1200,
+            n_steps=900,
             batch=8,
             learning_rate=2e-3,
             warm_up=100,
             average=0.995,
             precision="bf16",
-            validate_every=300,
+            validate_every=450,
         )
     )
     n_scans: int = 600
@@ -67,15 +67,15 @@ class MiqanetRecipe(Recipe):
     config: Config = field(
         default_factory=lambda: Config(
             mode="improved",
-            side=128,
+            side=96,
             n_inputs=2,
-            width=64,
-            depth=4,
+            width=48,
+            depth=3,
             n_heads=4,
-            taps=(0, 1, 2, 3),
+            taps=(0, 1, 2),
             n_tabs=1,
             swin_depths=(2,),
-            swin_hidden=64,
+            swin_hidden=48,
             drop=0.0,
             drop_path=0.05,
             scale=0.8,
@@ -101,6 +101,7 @@ class MiqanetRecipe(Recipe):
             n_scans=self.n_scans,
             n_kept=self.n_kept,
             n_slices=self.n_slices,
+            side=self.config.side,
             length=self.schedule.n_steps * self.schedule.batch,
             seed=self.seed,
             folder=scans,
@@ -129,7 +130,7 @@ class MiqanetRecipe(Recipe):
         device = next(net.parameters()).device
         said = torch.full(made.shown.shape, torch.nan)
         parts = [
-            look(net, part.to(device).float(), self.config.n_inputs).float().cpu()
+            judge(net, part.to(device).float(), self.config).cpu()
             for part in made.slices[made.shown].split(AT_ONCE)
         ]
         said[made.shown] = target_to_quality(torch.cat(parts))
@@ -199,6 +200,12 @@ def look(net: nn.Module, slices: Tensor, n_inputs: int) -> Tensor:
     """(N, side, side) to (N,), on the scale of :func:`quality_to_target`."""
     said: Tensor = net(pictures(slices, n_inputs))[:, 0]
     return said
+
+
+def judge(net: nn.Module, slices: Tensor, config: Config) -> Tensor:
+    """Mean over crops of (N, height, width): (N,), on the same scale."""
+    cut = crops(slices, config.side)
+    return look(net, cut.flatten(0, 1), config.n_inputs).float().view(cut.shape[:2]).mean(1)
 
 
 def _every(n: int, made: VersionSlices) -> VersionSlices:
