@@ -1,11 +1,15 @@
-"""What MIQANet sees of a slice."""
+"""What MIQANet sees of a slice, and what it says of it."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from isocenter.nets.miqanet import Config
 from isocenter.ops.slabs import FAINT
 
-__all__ = ["crops", "pictures"]
+__all__ = ["crops", "judge_slices", "pictures"]
+
+AT_ONCE = 64
+"""Crops of one forward pass: bounds the memory."""
 
 
 def pictures(slices: Tensor, n_inputs: int) -> Tensor:
@@ -42,3 +46,23 @@ def crops(slices: Tensor, side: int) -> Tensor:
         return slices[:, None]
     corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
     return torch.stack([slices[:, y : y + side, x : x + side] for y, x in corners], dim=1)
+
+
+@torch.no_grad()
+def judge_slices(net: nn.Module, slices: Tensor, config: Config) -> Tensor:
+    """What the network says of each slice, mean over its crops.
+
+    Args:
+        net: A MIQANet in evaluation mode.
+        slices: (N, height, width), 1 = bright tissue.
+        config: Of the network.
+
+    Returns:
+        (N,) on the scale of :func:`~isocenter.assessors._outputs.quality_to_target`, on the
+        processor.
+    """
+    device = next(net.parameters()).device
+    cut = crops(slices.float(), config.side)
+    images = pictures(cut.flatten(0, 1), config.n_inputs)
+    said = [net(part.to(device))[:, 0].float().cpu() for part in images.split(AT_ONCE)]
+    return torch.cat(said).view(cut.shape[:2]).mean(1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from isocenter.assessors._outputs import quality_to_target, target_to_quality
-from isocenter.assessors._pictures import crops, pictures
+from isocenter.assessors._pictures import judge_slices, pictures
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Slabs
 from isocenter.datasets.collection import Source, sources
@@ -34,10 +34,7 @@ from isocenter.training.slices import (
 )
 from isocenter.training.splits import Split
 
-__all__ = ["RECIPE", "MiqanetRecipe", "collate", "judge", "look", "loss_of", "truth_of"]
-
-AT_ONCE = 64
-"""Slices of one forward pass."""
+__all__ = ["RECIPE", "MiqanetRecipe", "collate", "loss_of", "truth_of"]
 
 
 @dataclass(frozen=True)
@@ -124,16 +121,11 @@ class MiqanetRecipe(Recipe):
             true.append(truth_of(thin))
         return {"SROCC": srocc(torch.cat(said).numpy(), torch.cat(true).numpy())}
 
-    @torch.no_grad()
     def estimate(self, net: nn.Module, made: VersionSlices) -> Tensor:
         """What the network says of each version: (V,) mean quality of its slices, 0 to 1."""
-        device = next(net.parameters()).device
         said = torch.full(made.shown.shape, torch.nan)
-        parts = [
-            judge(net, part.to(device).float(), self.config).cpu()
-            for part in made.slices[made.shown].split(AT_ONCE)
-        ]
-        said[made.shown] = target_to_quality(torch.cat(parts))
+        judged = judge_slices(net, made.slices[made.shown], self.config)
+        said[made.shown] = target_to_quality(judged)
         return said.nanmean(1)
 
     def versions(self, source: Source, folder: Path | None = None) -> VersionSlices:
@@ -186,7 +178,7 @@ def collate(examples: list[Slices]) -> Slices:
 def loss_of(net: nn.Module, batch: Slices, *, n_inputs: int) -> Tensor:
     """Smooth absolute error of the quality, over slices that show a head."""
     shown = ~batch.quality.isnan()
-    said = look(net, batch.slices[shown].float(), n_inputs)
+    said = net(pictures(batch.slices[shown].float(), n_inputs))[:, 0]
     wanted = quality_to_target(batch.quality[shown])
     return F.smooth_l1_loss(said.float(), wanted, beta=0.3)
 
@@ -194,18 +186,6 @@ def loss_of(net: nn.Module, batch: Slices, *, n_inputs: int) -> Tensor:
 def truth_of(made: VersionSlices) -> Tensor:
     """(V,) mean SSIM of each version's slices."""
     return made.quality.nanmean(1)
-
-
-def look(net: nn.Module, slices: Tensor, n_inputs: int) -> Tensor:
-    """(N, side, side) to (N,), on the scale of :func:`quality_to_target`."""
-    said: Tensor = net(pictures(slices, n_inputs))[:, 0]
-    return said
-
-
-def judge(net: nn.Module, slices: Tensor, config: Config) -> Tensor:
-    """Mean over crops of (N, height, width): (N,), on the same scale."""
-    cut = crops(slices, config.side)
-    return look(net, cut.flatten(0, 1), config.n_inputs).float().view(cut.shape[:2]).mean(1)
 
 
 def _every(n: int, made: VersionSlices) -> VersionSlices:
