@@ -20,7 +20,16 @@ from isocenter.ops.slabs import SHARE, find_head, simple_numbers, take_slabs
 from isocenter.training.examples import ExampleSet, full_reference
 from isocenter.training.predictions import damaged, variant_of
 
-__all__ = ["VERSIONS", "SliceSet", "Slices", "VersionSlices", "slice_version", "slices_of_versions"]
+__all__ = [
+    "VERSIONS",
+    "SliceSet",
+    "Slices",
+    "VersionSlices",
+    "cropped",
+    "slice_version",
+    "slices_of_versions",
+    "turned",
+]
 
 VERSIONS = (("pristine", 0), *versions("physical"))
 """Artifact and level of every version on which is measured."""
@@ -80,8 +89,8 @@ class SliceSet(Dataset[Slices]):
         scan = self.scans[self._scan_of(index)]
         rng = child(generator(self.seed), "slices", index)
         drawn = torch.randperm(len(scan.slabs), generator=rng)[: self.n_slices]
-        slices = _cropped(scan.slabs[drawn, 0], self.side, rng)
-        return Slices(_turned(slices, rng), scan.quality[drawn])
+        slices = cropped(scan.slabs[drawn, 0], self.side, rng)
+        return Slices(turned(slices, rng), scan.quality[drawn])
 
     def _scan_of(self, index: int) -> int:
         """Every scan comes once before any comes again."""
@@ -90,7 +99,7 @@ class SliceSet(Dataset[Slices]):
         return int(torch.randperm(len(self.scans), generator=rng)[within])
 
 
-def _cropped(slices: Tensor, side: int, rng: torch.Generator) -> Tensor:
+def cropped(slices: Tensor, side: int, rng: torch.Generator) -> Tensor:
     """The same place of all slices, drawn anew."""
     top, left = (
         int(torch.randint(length - side + 1, (), generator=rng)) for length in slices.shape[1:]
@@ -98,7 +107,7 @@ def _cropped(slices: Tensor, side: int, rng: torch.Generator) -> Tensor:
     return slices[:, top : top + side, left : left + side]
 
 
-def _turned(slices: Tensor, rng: torch.Generator) -> Tensor:
+def turned(slices: Tensor, rng: torch.Generator) -> Tensor:
     """Mirrored and transposed at random: orientation carries no quality."""
     chances = torch.rand(3, generator=rng) < 0.5
     for chance, axis in zip(chances[:2].tolist(), (-1, -2), strict=True):

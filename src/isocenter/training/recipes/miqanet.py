@@ -18,8 +18,11 @@ from isocenter.assessors._outputs import quality_to_target, target_to_quality
 from isocenter.assessors._pictures import judge_slices, pictures
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Slabs
+from isocenter.data.public_weights import find
 from isocenter.datasets.collection import Source, sources
-from isocenter.nets.miqanet import Config, build
+from isocenter.errors import UsageError
+from isocenter.nets._blocks.pretrained import load_resnet, load_vit
+from isocenter.nets.miqanet import Config, MIQANet, build
 from isocenter.statistics import srocc
 from isocenter.training.outcomes import Outcomes
 from isocenter.training.recipe import Recipe, Task
@@ -60,6 +63,10 @@ class MiqanetRecipe(Recipe):
     """Slices of an example."""
     thinning: int = 4
     """Every so many slices of validation scans are looked at."""
+    vit_weights: str | None = None
+    """Public weights of the transformer: a file, or a name of ``isocenter models list``."""
+    cnn_weights: str | None = None
+    """Public weights of the residual network."""
     preprocess: Slabs = field(default_factory=lambda: Slabs(side=128, n_slices=1))
     config: Config = field(
         default_factory=lambda: Config(
@@ -83,12 +90,15 @@ class MiqanetRecipe(Recipe):
     )
 
     def people(self, data: Path) -> tuple[str, ...]:
+        """Everybody in the folders of the collection."""
         return tuple(sorted({source.person for source in sources(data)}))
 
     def split(self, data: Path) -> Split:
+        """As the recipe ``assessor`` deals them: both networks have seen the same people."""
         return AssessorRecipe(seed=self.seed).split(data)
 
     def task(self, data: Path, split: Split, scratch: Path) -> Task:
+        """Slices of scans that are simulated once and kept in ``scratch``."""
         scans, versions = scratch / "scans", scratch / "versions"
         for folder in (scans, versions):
             folder.mkdir(parents=True, exist_ok=True)
@@ -107,9 +117,19 @@ class MiqanetRecipe(Recipe):
         def validate(net: nn.Module) -> Mapping[str, float]:
             return self._validate(net, _of(data, split["validation"]), versions)
 
-        net = build(self.config, seed=self.seed)
         loss = partial(loss_of, n_inputs=self.config.n_inputs)
-        return Task(net, examples, loss, validate, collate)
+        return Task(self.net(), examples, loss, validate, collate)
+
+    def net(self) -> MIQANet:
+        """The network before training."""
+        net = build(self.config, seed=self.seed)
+        if self.vit_weights is not None:
+            load_vit(net.vit, find(self.vit_weights))
+        if self.cnn_weights is not None:
+            if net.cnn is None:
+                raise UsageError("cnn_weights are given, but config.cnn is off: leave one of them")
+            load_resnet(net.cnn, find(self.cnn_weights))
+        return net
 
     def _validate(
         self, net: nn.Module, scans: Sequence[Source], folder: Path
@@ -135,6 +155,7 @@ class MiqanetRecipe(Recipe):
     def answers(
         self, net: nn.Module, data: Path, people: Sequence[str], say: Callable[[str], None]
     ) -> Outcomes:
+        """Quality of every version of every scan under the preset ``physical``, uncalibrated."""
         rows: list[tuple[str, str, float, float]] = []
         for source in _of(data, people):
             made = self.versions(source)
@@ -154,6 +175,7 @@ class MiqanetRecipe(Recipe):
         )
 
     def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
+        """The network before its calibration."""
         return Checkpoint(
             net="miqanet",
             config=asdict(self.config),
