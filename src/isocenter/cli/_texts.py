@@ -95,6 +95,22 @@ LIST_EXAMPLES = """Example:
   isocenter list artifacts
 """
 
+MODELS = """Networks that ship with isocenter, and public weights to begin from.
+
+ACTION is list (every model with its size and licence), show NAME (its card:
+what it was trained on, by whom, and how well it does), or get NAME (fetch public
+weights into your cache folder, or into ISOCENTER_HOME).
+
+get is the only command that uses the network. What it fetches is kept only if its
+SHA-256 is right; where that is not known here, you give it with --sha256. With
+--from FILE it takes a file that you fetched yourself.
+"""
+MODELS_EXAMPLES = """Examples:
+  isocenter models list
+  isocenter models show hsfnet
+  isocenter models get resnet18 --sha256 HASH
+"""
+
 METRICS = """Measure scans, or compare them with a reference.
 
 Without --reference: the measures that MRIQC takes of a head (noise, contrast,
@@ -159,6 +175,7 @@ COMMANDS = {
     "evaluate": ("isocenter.cli.evaluate:evaluate", EVALUATE, EVALUATE_EXAMPLES),
     "list": ("isocenter.cli.listing:listing", LIST, LIST_EXAMPLES),
     "metrics": ("isocenter.cli.metrics:metrics", METRICS, METRICS_EXAMPLES),
+    "models": ("isocenter.cli.models:models", MODELS, MODELS_EXAMPLES),
     "train": ("isocenter.cli.train:train", TRAIN, TRAIN_EXAMPLES),
     "doctor": ("isocenter.cli.doctor:doctor", DOCTOR, DOCTOR_EXAMPLES),
 }

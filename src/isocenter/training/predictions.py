@@ -28,7 +28,16 @@ from isocenter.training.examples import (
     with_field_of_view,
 )
 
-__all__ = ["Predictions", "concatenate", "load", "predict", "predict_foreign", "predict_shading"]
+__all__ = [
+    "Predictions",
+    "concatenate",
+    "damaged",
+    "load",
+    "predict",
+    "predict_foreign",
+    "predict_shading",
+    "variant_of",
+]
 
 
 COLUMNS = ("person", "scan", "kind", "variant", "preset", "artifact", "level")
@@ -155,7 +164,7 @@ def _all_rows(
     for source in scans:
         for variant in range(n_variants):
             rng = child(generator(seed), source.person, source.path.name, variant)
-            clean = _variant(source, variant, rng)
+            clean = variant_of(source, variant, rng)
             for version in versions_of(source):
                 rows.append(row(clean, version, rng))
                 parts = (source.person, source.path.name, source.kind, variant, *version)
@@ -195,7 +204,8 @@ def _versions(presets: Sequence[str]) -> Iterator[Version]:
             yield preset, artifact, level
 
 
-def _variant(source: Source, variant: int, rng: torch.Generator) -> Volume:
+def variant_of(source: Source, variant: int, rng: torch.Generator) -> Volume:
+    """The undamaged scan: as it is (0), or varied as in training."""
     scan = replace(read(source.path), history=())
     if variant > 0:
         return vary(scan, source, rng=rng)
@@ -206,7 +216,7 @@ def _variant(source: Source, variant: int, rng: torch.Generator) -> Volume:
 
 def _row(assessor: Assessor, clean: Volume, version: Version, rng: torch.Generator) -> Row:
     """What the network says of one version, and the truth about it."""
-    worse = _damaged(clean, version, rng)
+    worse = damaged(clean, version, rng)
     raw = assessor.look(worse)
     quality = full_reference(clean, raw.batch, worse, raw.head, assessor.preprocess)
     shading = torch.tensor(raw.head.shading)
@@ -214,7 +224,7 @@ def _row(assessor: Assessor, clean: Volume, version: Version, rng: torch.Generat
 
 
 def _shading_row(preprocess: Slabs, clean: Volume, version: Version, rng: torch.Generator) -> Row:
-    worse, nothing = _damaged(clean, version, rng), torch.zeros(0)
+    worse, nothing = damaged(clean, version, rng), torch.zeros(0)
     head = find_head(worse.data)
     where = places(worse, head, preprocess)
     batch = take_slabs(worse.data, worse.spacing, head, where, preprocess)
@@ -222,7 +232,7 @@ def _shading_row(preprocess: Slabs, clean: Volume, version: Version, rng: torch.
     return nothing, nothing, torch.nanmean(quality), nothing, torch.tensor(head.shading)
 
 
-def _damaged(clean: Volume, version: Version, rng: torch.Generator) -> Volume:
+def damaged(clean: Volume, version: Version, rng: torch.Generator) -> Volume:
     """All levels of an artifact share a stream: only the strength differs between them."""
     preset, artifact, level = version
     damage = Damage(preset, ((artifact, level),) if level else ())

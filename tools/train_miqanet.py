@@ -1,0 +1,291 @@
+"""Train, calibrate and measure the MIQANet that ships with the package.
+
+    python tools/train_miqanet.py --data DATA --out runs/miqanet --hsfnet runs/assessor
+
+DATA holds the folders ``brains``, ``labels``, ``ms`` and ``dicom``.  Every stage leaves files in
+OUT and is passed over when they are there, so the command goes on where it stopped: ``scratch``
+(simulated scans, and every version of validation and test scans in slices),
+``state.safetensors`` (training), ``raw.safetensors`` (weights), ``miqanet.safetensors`` (weights
+with calibration and card) and ``scores.md``.  ``runs/assessor`` is the folder of
+``tools/train_assessor.py``: what HSFNet says of the same versions stands in the scores, and the
+straight lines are fitted to its rows of training people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isocenter.assessors._evidence import FITTED
+from isocenter.assessors._outputs import TYPES, quality_to_target
+from isocenter.assessors._shading import shading_trees, with_trees
+from isocenter.data.atomic import write_text
+from isocenter.data.checkpoint import Checkpoint
+from isocenter.datasets.collection import Source, sources
+from isocenter.metrics.brisque import brisque
+from isocenter.metrics.niqe import niqe
+from isocenter.nets.miqanet import build
+from isocenter.statistics import bootstrap_by_person, bootstrap_difference_by_person, srocc
+from isocenter.training.baseline import fit_values
+from isocenter.training.commit import commit_of
+from isocenter.training.evaluate import quality_of
+from isocenter.training.fabric import make_fabric
+from isocenter.training.intervals import fit_quality
+from isocenter.training.loop import Trainer
+from isocenter.training.predictions import load
+from isocenter.training.recipes.miqanet import MiqanetRecipe, truth_of
+from isocenter.training.slices import VERSIONS, VersionSlices
+
+TISSUE = 0.15
+"""Brightness, in units of the head's, from which a pixel counts as head for BRISQUE and NIQE."""
+Method = dict[str, np.ndarray]
+"""Name of a method to its quality of every row, higher is better."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Every version of the scans of one side."""
+
+    names: tuple[str, ...]
+    """As in :class:`isocenter.training.predictions.Predictions`."""
+    truth: np.ndarray
+    """(rows,) mean SSIM of the slices."""
+    methods: Method
+
+    @property
+    def people(self) -> list[str]:
+        return [name.split("|")[0] for name in self.names]
+
+    @property
+    def artifact(self) -> np.ndarray:
+        return np.array([name.split("|")[5] for name in self.names])
+
+
+def main() -> None:
+    options = _options()
+    recipe = MiqanetRecipe()
+    torch.set_num_threads(options.threads)
+    for folder in ("scans", "versions"):
+        (options.out / "scratch" / folder).mkdir(parents=True, exist_ok=True)
+    train(recipe, options)
+    finish(recipe, options)
+
+
+def train(recipe: MiqanetRecipe, options: argparse.Namespace) -> None:
+    """Train to the last step and leave the weights in ``raw.safetensors``."""
+    if (options.out / "raw.safetensors").exists():
+        return
+    scratch = options.out / "scratch"
+    task = recipe.task(options.data, recipe.split(options.data), scratch)
+    fabric = make_fabric(options.device, precision=recipe.schedule.precision)
+    trainer = Trainer(task, recipe.schedule, options.out, fabric, seed=recipe.seed)
+    trainer.resume()
+    if not trainer.run(n_workers=options.workers, say=_say):
+        sys.exit(130)
+    recipe.checkpoint(trainer.averaged(), {}).save(options.out / "raw.safetensors")
+
+
+def finish(recipe: MiqanetRecipe, options: argparse.Namespace) -> None:
+    """Calibrate on validation people, measure on test people, write weights and scores."""
+    raw = Checkpoint.load(options.out / "raw.safetensors")
+    net = build(recipe.config)
+    raw.load_into(net)
+    net.eval()
+    validation, test = (look(recipe, net, options, side) for side in ("validation", "test"))
+    if options.hsfnet is not None:
+        test.methods.update(from_hsfnet(options.hsfnet, test))
+    target = {
+        side: quality_to_target(torch.from_numpy(rows.methods["miqanet"])).numpy()
+        for side, rows in (("validation", validation), ("test", test))
+    }
+    wanted = {
+        side: quality_to_target(torch.from_numpy(rows.truth)).numpy()
+        for side, rows in (("validation", validation), ("test", test))
+    }
+    fit = fit_quality(target["validation"], wanted["validation"], validation.people)
+    scores = measure(test)
+    scores["the interval"] = {
+        "90 % interval covers": _covered(fit, target["test"], wanted["test"], test.people)
+    }
+    card = _card(recipe, options, scores)
+    made = replace(raw, calibration={"quality": fit}, card=card)
+    made.save(options.out / "miqanet.safetensors", dtype=torch.float16)
+    text = "\n\n".join(f"## {name}\n\n{_table(part)}" for name, part in scores.items())
+    write_text(options.out / "scores.md", text + "\n")
+    print(text)
+
+
+def look(recipe: MiqanetRecipe, net: nn.Module, options: argparse.Namespace, side: str) -> Rows:
+    """What the network and the measures without training say of all versions of a side."""
+    members = recipe.split(options.data)[side]
+    names: list[str] = []
+    parts: list[tuple[np.ndarray, ...]] = []
+    for source in sources(options.data):
+        if source.person in members:
+            made = recipe.versions(source, options.out / "scratch" / "versions")
+            parts.append(
+                (
+                    truth_of(made).double().numpy(),
+                    recipe.estimate(net, made).double().numpy(),
+                    *_natural_scene(made),
+                )
+            )
+            names += _names(source)
+            _say(f"{side}: {source.person} {source.path.name}")
+    truth, *methods = (np.concatenate(part) for part in zip(*parts, strict=True))
+    labels = ("miqanet", "brisque", "niqe")
+    return Rows(tuple(names), truth, dict(zip(labels, methods, strict=True)))
+
+
+def _names(source: Source) -> Iterator[str]:
+    for version in VERSIONS:
+        parts = (source.person, source.path.name, source.kind, 0, "physical", *version)
+        yield "|".join(map(str, parts))
+
+
+def _natural_scene(made: VersionSlices) -> list[np.ndarray]:
+    """BRISQUE and NIQE of every version, mean over slices, higher is better."""
+    return [_mean_of(metric, made) for metric in (brisque, niqe)]
+
+
+def _mean_of(metric: Callable[..., Tensor], made: VersionSlices) -> np.ndarray:
+    values = []
+    for slices, shown in zip(made.slices.float(), made.shown, strict=True):
+        image = slices[shown][:, None]
+        mask = image > TISSUE
+        large = mask.flatten(1).float().mean(1) > 0.1
+        said = metric(image[large], data_range=1.0, mask=mask[large])
+        values.append(-float(said.nanmean()))
+    return np.array(values)
+
+
+def from_hsfnet(folder: Path, test: Rows) -> Method:
+    """HSFNet's quality of the same versions, and straight lines on simple numbers."""
+    known = load(folder / "predictions-known.safetensors")
+    rows = load(folder / "predictions-test.safetensors")
+    checkpoint = Checkpoint.load(folder / "hsfnet.safetensors")
+    fitted = {name: checkpoint.fitted(name) for name in FITTED}
+    trees = shading_trees(checkpoint)
+    judged = quality_of(
+        replace(rows, outputs=with_trees(rows.outputs, rows.shading, trees)), fitted
+    )
+    line = fit_values(known.simple, quality_to_target(known.quality))(rows.simple)[:, 0].numpy()
+    at = {name: i for i, name in enumerate(rows.names)}
+    order = np.array([at[name] for name in test.names])
+    single = _single_number(known.simple, known.quality.numpy())
+    return {
+        "hsfnet": judged[order],
+        "straight lines on 24 simple numbers": line[order],
+        "best single simple number": single(rows.simple)[order],
+    }
+
+
+def _single_number(simple: Tensor, truth: np.ndarray) -> Callable[[Tensor], np.ndarray]:
+    """The one number that goes best with the quality of training people, with its sign."""
+    agreement = [srocc(column, truth) for column in simple.T.double().numpy()]
+    best = int(np.nanargmax(np.abs(agreement)))
+    sign = np.sign(agreement[best])
+    return lambda rows: np.asarray(sign * rows[:, best].double().numpy())
+
+
+def measure(rows: Rows) -> dict[str, dict[str, Any]]:
+    """SROCC with the truth of every method, over all versions and within each artifact."""
+    rng = np.random.default_rng
+    groups = {"all versions": np.ones(len(rows.truth), bool)}
+    groups |= {name: rows.artifact == name for name in TYPES}
+    scores: dict[str, dict[str, Any]] = {}
+    for group, keep in groups.items():
+        people = [p for p, here in zip(rows.people, keep, strict=True) if here]
+        truth = rows.truth[keep]
+        for name, values in rows.methods.items():
+            agreement = _agreement(values[keep], truth)
+            interval = bootstrap_by_person(people, agreement, rng=rng(0), n_draws=500)
+            scores.setdefault(f"SROCC, {group}", {})[name] = {
+                "value": agreement(np.arange(len(truth))),
+                "interval": list(interval),
+                "n": len(truth),
+            }
+    others = {name: values for name, values in rows.methods.items() if name != "miqanet"}
+    own = _agreement(rows.methods["miqanet"], rows.truth)
+    for name, values in others.items():
+        other = _agreement(values, rows.truth)
+        apart = bootstrap_difference_by_person(rows.people, own, other, rng=rng(0), n_draws=500)
+        scores.setdefault("SROCC of miqanet minus that of", {})[name] = {
+            "value": apart.value,
+            "interval": [apart.low, apart.high],
+            "n": len(rows.truth),
+        }
+    return scores
+
+
+def _agreement(values: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray], float]:
+    return lambda i: srocc(values[i], truth[i])
+
+
+def _covered(
+    fit: Mapping[str, Any], said: np.ndarray, truth: np.ndarray, people: list[str]
+) -> dict[str, Any]:
+    predicted = fit["slope"] * said + fit["offset"]
+    bins = np.digitize(predicted, fit["edges"], right=True)
+    covered = np.abs(predicted - truth) <= np.array(fit["half_widths"])[bins]
+    interval = bootstrap_by_person(
+        people, lambda i: float(covered[i].mean()), rng=np.random.default_rng(0), n_draws=500
+    )
+    return {"value": float(covered.mean()), "interval": list(interval), "n": len(covered)}
+
+
+def _table(measured: Mapping[str, Any]) -> str:
+    lines = ["| method | value | 95 % interval by person | rows |", "|---|---|---|---|"]
+    for name, entry in measured.items():
+        low, high = entry["interval"]
+        lines.append(f"| {name} | {entry['value']:.3f} | {low:.3f} to {high:.3f} | {entry['n']} |")
+    return "\n".join(lines)
+
+
+def _card(
+    recipe: MiqanetRecipe, options: argparse.Namespace, scores: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "name": "miqanet",
+        "task": "quality of head MR scans and of their slices; research use only",
+        "licence": "Apache-2.0",
+        "data": sorted({source.origin for source in sources(options.data)}),
+        "damage": "simulated: presets physical and hsfnet-2025, singly and in pairs",
+        "quality": "SSIM against the undamaged scan inside the head, mean over slices",
+        "size": "far smaller than published, from random weights: no photographs",
+        "split": {side: list(people) for side, people in recipe.split(options.data).items()},
+        "seed": recipe.seed,
+        "simulated_scans": recipe.n_scans,
+        "schedule": asdict(recipe.schedule),
+        "commit": commit_of(Path(__file__).parent),
+        "command": "python tools/train_miqanet.py --data DATA --out runs/miqanet",
+        "torch": torch.__version__,
+        "scores": scores,
+    }
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--hsfnet", type=Path, help="folder of tools/train_assessor.py")
+    parser.add_argument("--workers", type=int, default=0, help="processes that simulate")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the network")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
