@@ -16,8 +16,8 @@ import pytest
 from isocenter import registry
 from isocenter.artifacts import PRESETS
 from isocenter.cli._texts import COMMANDS
+from isocenter.data.scores import LEVELS
 from isocenter.datasets import catalogue, sample
-from isocenter.reports.text import LEVELS
 from tests.architecture._source import GUIDE, PACKAGE, PAGES, README, ROOT, Block, blocks, short
 
 DATA_FLOW = """\

@@ -12,12 +12,13 @@ from typing import Literal
 import torch
 
 from isocenter.assessors import hsfnet
-from isocenter.assessors._domain import domain_of
+from isocenter.assessors._asked import Answer, Model, ask, model_of
 from isocenter.assessors._views import views_of
+from isocenter.assessors.ensemble import Ensemble
 from isocenter.data.io import read
-from isocenter.data.scores import Finding, Provenance, QualityReport, ScanFacts, Score
+from isocenter.data.scores import Provenance, QualityReport, ScanFacts, Score
 from isocenter.data.volume import Volume
-from isocenter.errors import BadVolume, UnknownName, UsageError
+from isocenter.errors import BadVolume, UsageError
 from isocenter.ops.regions import head_mask, head_scale
 from isocenter.version import __version__
 
@@ -46,7 +47,9 @@ def assess(
             and HFEN inside its head.
         measures: Adds the measures of :func:`isocenter.measure`, which take several seconds:
             ``True`` for those of the definition ``"corrected"``, or a definition's name.
-        model: A shipped assessor's name, or the path of a ``.safetensors`` checkpoint.
+        model: A shipped model's name (``"hsfnet"``: artifacts and quality; ``"miqanet"``: quality
+            alone; ``"hysnet"``: an estimate of the SNR and no quality; ``"ensemble"``: all
+            three, and where they differ), or the path of a ``.safetensors`` checkpoint.
         device: ``"auto"`` (CUDA where there is one, else CPU), ``"cpu"``, ``"cuda"``, ...
 
     Returns:
@@ -62,27 +65,25 @@ def assess(
     began = time.monotonic()
     volume = scan if isinstance(scan, Volume) else read(scan)
     _check(volume)
-    assessor = _assessor(model, _device(device))
-    raw = assessor.look(volume)
-    judgement = assessor.read(raw)
-    domain = domain_of(volume, raw.head, judgement.distance)
+    asked = model_of(model, _device(device))
+    answer = ask(asked, volume)
     compared = () if reference is None else _against(volume, reference)
     definition: Definition | None = "corrected" if measures is True else measures or None
     told = () if definition is None else _measured(volume, definition)
-    quality = _quality(judgement, domain.reason)
     facts = _facts(volume)
     return QualityReport(
         subject=_subject(facts.name),
-        verdict=_verdict(quality, judgement.findings, assessor.checkpoint.calibration),
-        scores=(quality, *compared, *told),
-        artifacts=judgement.findings,
-        strips=judgement.strips,
-        views=views_of(volume, raw.head, judgement.worst),
-        domain=domain,
+        verdict=_verdict(answer),
+        scores=(answer.quality, *answer.others, *compared, *told),
+        artifacts=answer.findings,
+        strips=answer.strips,
+        views=views_of(volume, answer.head, answer.worst),
+        domain=answer.domain,
         scan=facts,
         history=volume.history,
-        provenance=_provenance(assessor, definition, began),
-        notes=_notes(volume, domain.reason),
+        provenance=_provenance(asked, definition, began),
+        notes=(*_notes(volume, answer.domain.reason), *answer.notes),
+        opinions=answer.opinions,
     )
 
 
@@ -107,26 +108,13 @@ def _device(name: str) -> str:
     return name
 
 
-def _assessor(model: str, device: str) -> hsfnet.Assessor:
-    if model == "hsfnet":
-        return hsfnet.shipped(device)
-    if model.endswith(".safetensors"):
-        return hsfnet.load(model, device)
-    raise UnknownName("model", model, ["hsfnet"])
-
-
-def _quality(judgement: hsfnet.Judgement, outside: str | None) -> Score:
-    if outside is not None:
-        return Score("quality", None, None, "higher", 0.0, 100.0, None, f"out of domain: {outside}")
-    value, interval = judgement.quality, judgement.interval
-    return Score("quality", value, None, "higher", 0.0, 100.0, interval, None)
-
-
-def _verdict(quality: Score, findings: tuple[Finding, ...], calibration: object) -> str:
+def _verdict(answer: Answer) -> str:
     """One short sentence: how usable, and the main reason."""
-    if quality.value is None:
+    if answer.domain.reason is not None:
         return "no score: unlike the scans that the model knows"
-    found = [finding for finding in findings if finding.probability >= 0.5]
+    if not answer.findings:
+        return "no verdict: this model names no artifacts"
+    found = [finding for finding in answer.findings if finding.probability >= 0.5]
     worst = max((finding.severity for finding in found), default=0.0)
     if not found:
         return "good: no artifact found"
@@ -185,24 +173,24 @@ def _notes(volume: Volume, outside: str | None) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _provenance(
-    assessor: hsfnet.Assessor, definition: Definition | None, began: float
-) -> Provenance:
+def _provenance(model: Model, definition: Definition | None, began: float) -> Provenance:
+    checkpoint = model.checkpoint
     choices = {
-        "calibration": assessor.checkpoint.calibration,
-        "preprocess": assessor.checkpoint.preprocess,
+        "calibration": checkpoint.calibration,
+        "preprocess": checkpoint.preprocess,
         "slabs": hsfnet.N_SLABS,
         "version": __version__,
         **({} if definition is None else {"measures": definition}),
     }
     text = json.dumps(choices, sort_keys=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    sha256 = model.sha256 if isinstance(model, Ensemble) else checkpoint.sha256
     return Provenance(
         isocenter=__version__,
-        model=str(assessor.checkpoint.card.get("name", assessor.checkpoint.net)),
-        model_sha256=assessor.checkpoint.sha256 or "",
+        model=str(checkpoint.card.get("name", checkpoint.net)),
+        model_sha256=sha256 or "",
         params_sha256=hashlib.sha256(text.encode()).hexdigest(),
-        device=assessor.device,
+        device=model.device,
         seconds=time.monotonic() - began,
         peak_rss=peak if sys.platform == "darwin" else peak * 1024,
         measures=definition,

@@ -1,14 +1,13 @@
 """The assessor of the improved HSFNet: artifacts, their levels, and the quality of a scan."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from isocenter.assessors._configs import config_of
 from isocenter.assessors._evidence import FITTED, presence, quality
 from isocenter.assessors._outputs import OUTPUTS, TYPES, split_outputs, target_to_quality
 from isocenter.assessors._shading import shading_trees, with_trees
@@ -108,7 +107,7 @@ class Assessor:
                 f"these weights are for another assessor ({preprocess.kind}, "
                 f"{list(checkpoint.outputs)}); train with the recipe 'assessor'"
             )
-        net = build(_config(checkpoint.config))
+        net = build(config_of(Config, checkpoint.config))
         if not isinstance(net, SlabHSFNet):
             raise BadCheckpoint("these weights are the published network; it has no quality output")
         if net.config.n_facts != N_FACTS:
@@ -220,14 +219,6 @@ def load(path: Path | str, device: str) -> Assessor:
 def shipped(device: str) -> Assessor:
     """The assessor that comes with the package."""
     return load(Path(__file__).parents[1] / "weights" / "hsfnet.safetensors", device)
-
-
-def _config(values: Mapping[str, Any]) -> Config:
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    try:
-        return Config(**plain)
-    except TypeError as error:
-        raise BadCheckpoint(f"the checkpoint's config does not fit this version: {error}") from None
 
 
 def places(scan: Volume, head: Head, preprocess: Slabs) -> tuple[tuple[int, int], ...]:

@@ -1,14 +1,13 @@
 """The assessor of HyS-Net: the total SNR of a scan, from patches of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from isocenter.assessors._configs import config_of
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Patches, preprocess_from_json
 from isocenter.data.volume import Volume
@@ -61,7 +60,7 @@ class Assessor:
                 f"these weights are for another assessor ({checkpoint.net}, {preprocess.kind}); "
                 f"train with the recipe 'hysnet'"
             )
-        net = build(_config(checkpoint.config))
+        net = build(config_of(Config, checkpoint.config))
         checkpoint.load_into(net)
         self.net = net.eval().to(device)
         self.preprocess, self.checkpoint, self.device = preprocess, checkpoint, device
@@ -123,11 +122,3 @@ def load(path: Path | str, device: str) -> Assessor:
 def shipped(device: str) -> Assessor:
     """The assessor that comes with the package."""
     return load(Path(__file__).parents[1] / "weights" / "hysnet.safetensors", device)
-
-
-def _config(values: Mapping[str, Any]) -> Config:
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    try:
-        return Config(**plain)
-    except TypeError as error:
-        raise BadCheckpoint(f"the checkpoint's config does not fit this version: {error}") from None

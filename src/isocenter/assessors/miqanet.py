@@ -1,14 +1,13 @@
 """The assessor of MIQANet: the quality of a scan and of its slices, without naming artifacts."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from isocenter.assessors._configs import config_of
 from isocenter.assessors._outputs import quality_to_target, target_to_quality
 from isocenter.assessors._pictures import judge_slices
 from isocenter.assessors.hsfnet import ENOUGH, PLANES, places
@@ -65,7 +64,7 @@ class Assessor:
                 f"train with the recipe 'miqanet'"
             )
         preprocess = preprocess_from_json(dict(checkpoint.preprocess))
-        config = _config(checkpoint.config)
+        config = config_of(Config, checkpoint.config)
         if not isinstance(preprocess, Slabs) or preprocess.side < config.side:
             raise BadCheckpoint(
                 "these weights are not for slices of scans; train with the recipe 'miqanet'"
@@ -73,7 +72,8 @@ class Assessor:
         net = build(config)
         checkpoint.load_into(net)
         self.net = net.eval().to(device)
-        self.config, self.preprocess, self.calibration = config, preprocess, checkpoint.calibration
+        self.config, self.preprocess = config, preprocess
+        self.checkpoint, self.device = checkpoint, device
 
     def judge(self, scan: Volume) -> Judgement:
         """Look at two dozen slices of a scan."""
@@ -96,9 +96,9 @@ class Assessor:
 
     def _calibrated(self, quality: Tensor) -> tuple[float, tuple[float, float] | None]:
         """Quality of the scan and its 90 % interval, 0 to 100."""
-        if not self.calibration:
+        fit = self.checkpoint.calibration.get("quality")
+        if fit is None:
             return 100 * float(quality), None
-        fit = self.calibration["quality"]
         target = fit["slope"] * quality_to_target(quality) + fit["offset"]
         width = fit["half_widths"][sum(float(target) > edge for edge in fit["edges"])]
         ends = torch.stack([target - width, target, target + width])
@@ -119,11 +119,3 @@ def load(path: Path | str, device: str) -> Assessor:
 def shipped(device: str) -> Assessor:
     """The assessor that comes with the package."""
     return load(Path(__file__).parents[1] / "weights" / "miqanet.safetensors", device)
-
-
-def _config(values: Mapping[str, Any]) -> Config:
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    try:
-        return Config(**plain)
-    except TypeError as error:
-        raise BadCheckpoint(f"the checkpoint's config does not fit this version: {error}") from None

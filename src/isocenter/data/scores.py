@@ -12,6 +12,7 @@ from typing import Literal
 from isocenter.data.step import Step
 
 __all__ = [
+    "LEVELS",
     "Domain",
     "Finding",
     "Opinion",
@@ -25,6 +26,9 @@ __all__ = [
     "Strip",
     "View",
 ]
+
+LEVELS = ("slight", "moderate", "strong", "severe")
+"""Words for the levels 1 to 4."""
 
 Plane = Literal["sagittal", "coronal", "axial"]
 """Slices across x, y and z of a RAS+ volume, in this order."""

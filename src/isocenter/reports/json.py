@@ -208,7 +208,7 @@ def _opinion(opinion: Opinion) -> Document:
         "agrees": opinion.agrees,
         "says": opinion.says,
     }
-    return with_reasons(made, agrees="the first model, with which the others are compared")
+    return with_reasons(made, agrees="the first model, or nothing to compare it with")
 
 
 def _domain(domain: Domain) -> Document:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isocenter.data.scores import Finding, QualityReport, SliceRange
+from isocenter.data.scores import LEVELS, Finding, QualityReport, SliceRange
 
 __all__ = [
-    "LEVELS",
     "NOT_FOR_DIAGNOSIS",
     "interval",
     "level",
@@ -21,8 +20,6 @@ __all__ = [
     "worth_telling",
 ]
 
-LEVELS = ("slight", "moderate", "strong", "severe")
-"""Words for the levels 1 to 4."""
 NOT_FOR_DIAGNOSIS = "Research use only. Not for diagnosis."
 WORTH_TELLING = 0.2
 """An artifact less probable than this is not mentioned on the terminal."""

@@ -129,7 +129,7 @@ class Block(nn.Module):
         windows = _cut(moved, self.window)
         near = self.table[self.index].permute(2, 0, 1)
         bias = (self.apart[:, None] + near).repeat(len(tokens), 1, 1, 1).to(tokens.dtype)
-        mixed = _join(self.attn(windows, bias), tokens.shape, self.window)
+        mixed: Tensor = _join(self.attn(windows, bias), tokens.shape, self.window)
         return mixed.roll((self.shift, self.shift), (1, 2))
 
 

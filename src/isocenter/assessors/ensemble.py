@@ -1,0 +1,80 @@
+"""Three models at once: HSFNet names artifacts, MIQANet and HSFNet share the quality, HyS-Net
+estimates the SNR.
+
+The quality is a weighted mean of two on the scale on which both were trained, the weight and the
+width of the interval found on validation people.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from isocenter.assessors import hsfnet, hysnet, miqanet
+from isocenter.assessors._outputs import quality_to_target, target_to_quality
+from isocenter.data.checkpoint import Checkpoint
+
+__all__ = ["Ensemble", "combined", "shipped"]
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """The shipped models and what joins them."""
+
+    hsfnet: hsfnet.Assessor
+    miqanet: miqanet.Assessor
+    hysnet: hysnet.Assessor
+    checkpoint: Checkpoint
+    """Without weights; its calibration joins two qualities."""
+
+    @property
+    def device(self) -> str:
+        """Where the networks are."""
+        return self.hsfnet.device
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the hashes of all files."""
+        parts = (self.hsfnet, self.miqanet, self.hysnet, self)
+        whole = "".join(part.checkpoint.sha256 or "" for part in parts)
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+
+@cache
+def shipped(device: str) -> Ensemble:
+    """The models that come with the package.
+
+    Raises:
+        BadCheckpoint: Weights are missing or damaged.
+    """
+    numbers = Path(__file__).parents[1] / "weights" / "ensemble.safetensors"
+    return Ensemble(
+        hsfnet.shipped(device),
+        miqanet.shipped(device),
+        hysnet.shipped(device),
+        Checkpoint.load(numbers),
+    )
+
+
+def combined(
+    first: float, second: float, calibration: Mapping[str, Any]
+) -> tuple[float, tuple[float, float]]:
+    """One quality and its 90 % interval from those of HSFNet and of MIQANet, all 0 to 100.
+
+    Args:
+        first: HSFNet's.
+        second: MIQANet's.
+        calibration: ``weight`` of the first, ``edges`` and ``half_widths`` of the interval on
+            the scale of :func:`~isocenter.assessors._outputs.quality_to_target`.
+    """
+    one, other = quality_to_target(torch.tensor([first, second]) / 100).tolist()
+    weight = float(calibration["weight"])
+    target = weight * one + (1 - weight) * other
+    width = calibration["half_widths"][sum(target > edge for edge in calibration["edges"])]
+    ends = torch.tensor([target - width, target, target + width])
+    low, value, high = (100 * target_to_quality(ends)).tolist()
+    return value, (low, high)
