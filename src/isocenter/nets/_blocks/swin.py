@@ -129,8 +129,9 @@ class Block(nn.Module):
         windows = _cut(moved, self.window)
         near = self.table[self.index].permute(2, 0, 1)
         bias = (self.apart[:, None] + near).repeat(len(tokens), 1, 1, 1).to(tokens.dtype)
-        mixed: Tensor = _join(self.attn(windows, bias), tokens.shape, self.window)
-        return mixed.roll((self.shift, self.shift), (1, 2))
+        mixed = _join(self.attn(windows, bias), tokens.shape, self.window)
+        back: Tensor = mixed.roll((self.shift, self.shift), (1, 2))
+        return back
 
 
 def _cut(tokens: Tensor, window: int) -> Tensor:
