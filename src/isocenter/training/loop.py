@@ -1,6 +1,7 @@
 """The training loop: steps, not epochs; exactly resumable; the averaged weights are the result."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -111,7 +112,8 @@ class Trainer:
                     self._mark(seconds, say)
                 if self.finished or self._any(stopped()):
                     break
-        self.save()
+            if self.progress.recent:  # no point of the curve, so nothing is saved yet
+                self.save()
         return self.finished
 
     def averaged(self) -> nn.Module:
@@ -178,7 +180,7 @@ class Trainer:
         norm = self.fabric.clip_gradients(
             self._net, self._adam, max_norm=self.schedule.clip, error_if_nonfinite=False
         )
-        if not torch.isfinite(torch.as_tensor(norm)):
+        if norm is not None and not math.isfinite(float(norm)):
             raise self._diverged("gradient", range(len(parts)))
         self._adam.step()
         self.progress.step += 1
@@ -190,11 +192,11 @@ class Trainer:
         n_parts = self.schedule.accumulate
         with self.fabric.no_backward_sync(self._net, enabled=part < n_parts - 1):
             loss = self.task.loss(self._net, _moved(batch, self.fabric.device))
-            whole = self._mean(loss.detach())
-            if not whole.isfinite():
+            whole = float(self._mean(loss.detach()))
+            if not math.isfinite(whole):
                 raise self._diverged("loss", [part])
             self.fabric.backward(loss / n_parts)
-        return float(whole)
+        return whole
 
     def _mean(self, value: Tensor) -> Tensor:
         """Over all processes."""
@@ -206,7 +208,9 @@ class Trainer:
 
     def _any(self, here: bool) -> bool:
         """True when it holds in any process: all must leave the loop at the same step."""
-        return bool(self._mean(torch.tensor(float(here), device=self.fabric.device)) > 0)
+        if self.fabric.world_size == 1:
+            return here
+        return float(self._mean(torch.tensor(float(here), device=self.fabric.device))) > 0
 
     def _diverged(self, what: str, parts: "range | list[int]") -> Diverged:
         """The error that says where."""

@@ -14,6 +14,7 @@ from isocenter.cli._app import run
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.io import write
 from isocenter.data.phantom import head_phantom
+from isocenter.training import scoring
 from tests.unit.training import toys
 from tests.unit.training.toys import ToyRecipe, install, make_people
 
@@ -27,6 +28,7 @@ JUDGED = {"outcomes-test.tsv", "outcomes-train.tsv", "scores.json", "scores.md"}
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch)
+    monkeypatch.setattr(scoring, "N_DRAWS", 20)
 
 
 @pytest.fixture
