@@ -15,7 +15,7 @@ class Scan:
     person: str
     """Unique within the data set; splits go by it."""
     path: Path
-    """File that ``iso.read`` takes; of an Analyze pair, the ``.img``."""
+    """File that ``iso.read`` takes; of an Analyze pair, the ``.hdr``."""
     contrast: str | None
     """``T1w``, ``T2w``, ``FLAIR`` or ``PDw``; ``None`` where the name does not say."""
     session: str | None
