@@ -47,7 +47,7 @@ def run_on_cluster(
     waiting = deque(enumerate(tasks))
     with closing(_connected(distributed, address)) as client:
         running: dict[Any, int] = {}
-        done = distributed.as_completed()
+        done = distributed.as_completed(loop=client.loop)
 
         def give() -> None:
             while waiting and len(running) < AHEAD * max(1, sum(client.nthreads().values())):
