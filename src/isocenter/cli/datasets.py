@@ -81,7 +81,7 @@ def _page(layout: Layout) -> Iterator[str]:
     yield f"  licence  {layout.licence}"
     yield f"  terms    {layout.terms}"
     yield from _section("A complete copy holds:", _table(map(_wanted, layout.expected)))
-    yield from _section("To download it, type (nothing is downloaded for you):", layout.download)
+    yield from _section("To get it (nothing is downloaded for you):", layout.download)
     yield from _section("It lies like this:", layout.tree.splitlines())
     yield from _section("Good to know:", _notes(layout))
     yield ""

@@ -1,4 +1,4 @@
-"""ABIDE I: T1-weighted scans of 1112 people with and without autism, from 17 sites."""
+"""ABIDE I: T1-weighted scans of 1112 people with and without autism, from many sites."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ or, as scanned:
     notes=(
         "Restored scans, which were averaged, aligned and corrected for shading, count where "
         "both kinds are there.",
-        "Everyone of the 1113 has a T1w; for how many there is a T2w could not be verified.",
+        "1113 people have structural scans; how many of them have a T2w could not be verified.",
         "Many people are twins or siblings: the restricted table says which.",
     ),
 )

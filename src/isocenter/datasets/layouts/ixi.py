@@ -33,7 +33,7 @@ IXI-T2/
     ),
     find=by_name(Rule(r"(?P<person>IXI\d{3})-[A-Za-z]+-\d{4}-(?P<contrast>T1|T2|PD)\.nii\.gz")),
     notes=(
-        "The middle of a name is the hospital (Guys, HH, IOP) and its number of the visit.",
+        "The middle of a name is the hospital (Guys, HH or IOP) and a number.",
         "PD-weighted scans (IXI-PD.tar) are indexed where they are, and not asked for.",
         "Angiograms (MRA) and diffusion (DTI) are left out.",
     ),
