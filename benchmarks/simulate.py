@@ -7,9 +7,9 @@ with its records.  On the fly: each scan read once, its versions drawn and throw
 
 One synthetic head of each class of shapes, with all 20 versions of the preset ``hsfnet-2025``
 once, in turn and with the same drawn parameters.  Shapes of one class (sides that are powers of
-two, or small multiples) are scaled by their number of voxels.  The figures are CPU time of one thread, so
-that a busy machine counts little; hours are for two such processes on 2 cores, and do not hold
-the time that a disk takes.  All images of a sub-dataset count as that one head.
+two, or small multiples of one) are scaled by their number of voxels.  The figures are CPU time
+of one thread, so that a busy machine counts little; hours are for two such processes on 2 cores,
+and do not hold the time that a disk takes.  All images of a sub-dataset count as that one head.
 """
 
 from __future__ import annotations
