@@ -6,8 +6,8 @@ As published: TorchIO, and each version as a float32 ``.npy``.  Written: ``isoce
 with its records.  On the fly: each scan read once, its versions drawn and thrown away.
 
 One synthetic head of each class of shapes, with all 20 versions of the preset ``hsfnet-2025``
-once, in turn and with the same drawn parameters.  Shapes of one class (sides that are powers of
-two, or small multiples of one) are scaled by their number of voxels.  The figures are CPU time
+once, in turn and with the same drawn parameters.  Shapes of one class (sides whose factors are
+small, or not) are scaled by their number of voxels.  The figures are CPU time
 of one thread, so that a busy machine counts little; hours are for two such processes on 2 cores,
 and do not hold the time that a disk takes.  All images of a sub-dataset count as that one head.
 """
@@ -48,7 +48,9 @@ SETS = {
     "ARC_T2w": ((160, 256, 256), 441),
 }
 """Shape and number of images of each sub-dataset."""
-CLASSES = dict.fromkeys(("OASIS_T1w", "IXI_T1w", "QTAB_T2w", "ARC_T1w", "ARC_T2w"), "IXI_T2w")
+CLASSES = dict.fromkeys(
+    ("OASIS_T1w", "IXI_T1w", "QTAB_T1w", "QTAB_T2w", "ARC_T1w", "ARC_T2w"), "IXI_T2w"
+)
 """Sub-datasets that are scaled from another one."""
 
 
