@@ -48,7 +48,7 @@ def main() -> None:
         return
     names = options.only.split(",") if options.only else list(GOALS)
     chosen = [(name, level) for name, level in versions(PRESET) if name in names]
-    volume = _head(SHAPE)
+    volume = made_head(SHAPE)
     _print_head()
     rows = []
     for name, level in chosen:
@@ -66,7 +66,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _head(shape: tuple[int, int, int]) -> Volume:
+def made_head(shape: tuple[int, int, int]) -> Volume:
     clean = head_phantom(shape)
     params = {"preset": "physical", "level": 1, "sigma": 10.0, "g_factor": None, "stream": 1}
     return Volume(registry.artifacts.get("noise").apply(clean, params), np.eye(4), "T1w")
@@ -77,14 +77,14 @@ def _calls(volume: Volume, name: str, level: int) -> dict[str, Callable[[], torc
     module = registry.artifacts.get(name)
     rng = child(generator(2025), name, level)
     params = module.draw(volume, level, preset=PRESET, rng=rng)
-    transform = _torchio_transform(name, params, volume.shape)
+    transform = torchio_transform(name, params, volume.shape)
     return {
         "isocenter": lambda: module.apply(volume, params),
         "torchio": lambda: transform(volume.data[None])[0],
     }
 
 
-def _torchio_transform(name: str, params: dict[str, Any], shape: tuple[int, ...]) -> Any:
+def torchio_transform(name: str, params: dict[str, Any], shape: tuple[int, ...]) -> Any:
     import torchio as tio
 
     if name == "motion":
@@ -135,8 +135,8 @@ def _peak(tool: str, name: str, level: int) -> float:
 
 def _peak_here(tool: str, name: str, level: int) -> float:
     """MiB of this process above what it needed before."""
-    _calls(_head(SMALL), name, level)[tool]()
-    call = _calls(_head(SHAPE), name, level)[tool]
+    _calls(made_head(SMALL), name, level)[tool]()
+    call = _calls(made_head(SHAPE), name, level)[tool]
     # Making the head took more than it needs: forget that peak, so that only the call counts.
     Path("/proc/self/clear_refs").write_text("5")
     before = _high_water()

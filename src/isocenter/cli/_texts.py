@@ -157,6 +157,24 @@ EVALUATE_EXAMPLES = """Examples:
   isocenter evaluate runs/a runs/b --json
 """
 
+SIMULATE = """Make a benchmark: every scan with every artifact at every level.
+
+SOURCE is a folder of undamaged scans, or one scan; it is only read. Into the
+folder OUT go images/ (NIfTI, and beside each image what was drawn for it),
+labels.tsv (a row for each image: person, artifact, level, hashes, parameters,
+side of a 3:1:1 split by person) and labels.json (what the columns mean).
+
+The same seed gives the same bytes, whatever the number of workers, machines or
+shards. A run that was interrupted or killed goes on with --resume.
+"""
+SIMULATE_EXAMPLES = """Examples:
+  isocenter simulate clean/ bench/ --dry-run
+  isocenter simulate clean/ bench/ --workers 4 --seed 7
+  isocenter simulate clean/ bench/ --preset physical --artifacts motion,noise --levels 1-4 --n 2000
+  isocenter simulate clean/ bench/ --shard 3/20 --resume
+  isocenter simulate clean/ bench/ --dask tcp://head-node:8786
+"""
+
 DOCTOR = """Check this installation.
 
 Versions, device, DICOM decoders, weights, memory and caches, one line each.
@@ -176,6 +194,7 @@ COMMANDS = {
     "list": ("isocenter.cli.listing:listing", LIST, LIST_EXAMPLES),
     "metrics": ("isocenter.cli.metrics:metrics", METRICS, METRICS_EXAMPLES),
     "models": ("isocenter.cli.models:models", MODELS, MODELS_EXAMPLES),
+    "simulate": ("isocenter.cli.simulate:simulate", SIMULATE, SIMULATE_EXAMPLES),
     "train": ("isocenter.cli.train:train", TRAIN, TRAIN_EXAMPLES),
     "doctor": ("isocenter.cli.doctor:doctor", DOCTOR, DOCTOR_EXAMPLES),
 }

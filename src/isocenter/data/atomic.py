@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import uuid
 import zlib
@@ -16,9 +17,11 @@ from pathlib import Path
 
 from isocenter.errors import ResourceError
 
-__all__ = ["write_bytes", "write_text"]
+__all__ = ["make_folder", "sweep", "write_bytes", "write_text"]
 
 CHUNK = 1 << 20
+TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.\d+\.tmp")
+"""Names under which files are written before they are whole."""
 
 
 def write_text(path: Path | str, text: str) -> Path:
@@ -50,6 +53,26 @@ def write_bytes(path: Path | str, content: bytes | memoryview) -> Path:
         with contextlib.suppress(OSError):
             temporary.unlink()
     return path
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        ResourceError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"cannot make {folder}: {error.strerror}; choose another") from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left in ``folder``; nobody may be writing there."""
+    for left in folder.glob(".*.tmp"):
+        if TEMPORARY.fullmatch(left.name):
+            with contextlib.suppress(OSError):
+                left.unlink()
 
 
 def _holds(path: Path, content: bytes | memoryview) -> bool:

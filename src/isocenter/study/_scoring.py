@@ -1,18 +1,16 @@
 """The methods of a comparison on one image: every failure becomes a result."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import torch
 
 from isocenter.datasets.rad_iqmri import RatedImage
 from isocenter.errors import IsocenterError
 from isocenter.statistics.compared import Missing
 from isocenter.study._methods import method
 from isocenter.study._pictures import read_pair
+from isocenter.study._threads import one_thread
 
 __all__ = ["Scored", "Task", "died", "score"]
 
@@ -54,7 +52,7 @@ def score(task: Task) -> Scored:
     except MemoryError:
         return Scored(task, error=Missing(task.name, "out of memory; lower the workers", 6))
     scored = Scored(task, brightest=float(pair.reference.max()) / pair.data_range)
-    with _one_thread():
+    with one_thread():
         for name in task.methods:
             start = time.perf_counter()
             try:
@@ -84,14 +82,3 @@ def died(task: Task) -> Scored:
     """The result of a task whose process was killed."""
     why = "its process was killed, most likely for want of memory; try fewer workers"
     return Scored(task, error=Missing(task.name, why, 6))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums of several threads differ in their last digits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -28,7 +28,7 @@ from isocenter.data.random import child
 from isocenter.data.step import Step
 from isocenter.data.volume import Volume
 from isocenter.datasets.rad_iqmri import RatedSet, read_grey, read_ratings
-from isocenter.errors import ResourceError, UsageError
+from isocenter.errors import UsageError
 from isocenter.study.observers import Opinion, Panel, mean_opinion, simulate_ratings
 
 __all__ = ["IMAGES", "RATINGS", "TRUTH", "fullest_slice", "make_standin"]
@@ -97,7 +97,7 @@ def make_standin(
     out, panel = Path(out), panel or Panel()
     scorer = _scorer(measure)
     plan = [v for name in references for v in _plan(name, levels, n_distorted, rng)]
-    _make_folder(out / IMAGES)
+    atomic.make_folder(out / IMAGES)
     histories: dict[str, Step] = {}
     for name, scan in references.items():
         mine = [version for version in plan if version.reference == name]
@@ -253,10 +253,3 @@ def _write_ratings(path: Path, plan: Sequence[_Version], opinion: Opinion) -> No
             (version.name, f"{version.reference}.png", *numbers, version.artifact, energy)
         )
     atomic.write_text(path, table.getvalue())
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResourceError(f"cannot make {folder}: {error.strerror}; choose another") from error

@@ -13,7 +13,7 @@ from isocenter.data.io._nifti_header import NIFTI1
 from isocenter.data.volume import Volume
 from isocenter.errors import BadVolume, UsageError
 
-__all__ = ["write"]
+__all__ = ["int16_scale", "write"]
 
 _OFFSET = 352
 _FAST = 1
@@ -76,13 +76,23 @@ def _from_ras(codes: str) -> tuple[tuple[int, bool], ...]:
     return tuple(found)
 
 
-def _whole(data: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int16], float, float]:
+def int16_scale(data: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """Slope and intercept by which whole numbers of 16 bits span the range of ``data``.
+
+    Rounded as the header stores them, so that reading undoes exactly what was done.
+
+    Raises:
+        BadVolume: Voxels that are not finite.
+    """
     low, high = float(data.min()), float(data.max())
     if not np.isfinite([low, high]).all():
         raise BadVolume("voxels that are not finite cannot be int16: write float32")
-    # Rounded as the header stores them, so that reading undoes exactly what was done.
     slope = float(np.float32((high - low) / 65534)) or 1.0
-    intercept = float(np.float32((high + low) / 2))
+    return slope, float(np.float32((high + low) / 2))
+
+
+def _whole(data: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int16], float, float]:
+    slope, intercept = int16_scale(data)
     whole = np.rint((data.astype(np.float64) - intercept) / slope)
     return np.clip(whole, -32768, 32767).astype("<i2"), slope, intercept
 
