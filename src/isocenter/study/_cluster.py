@@ -17,6 +17,8 @@ Result = TypeVar("Result")
 
 PATIENCE = 15
 """Seconds in which a scheduler answers, or is not there."""
+WORKERS_WITHIN = 60
+"""Seconds in which the first worker must come to a scheduler."""
 AHEAD = 2
 """Tasks for each thread of the cluster: one at work and one waiting, so that none is idle."""
 
@@ -41,7 +43,7 @@ def run_on_cluster(
 
     Raises:
         MissingExtra: ``distributed`` is not installed.
-        UsageError: No scheduler answers.
+        UsageError: No scheduler answers, or none that has workers.
     """
     distributed = _package()
     waiting = deque(enumerate(tasks))
@@ -74,12 +76,21 @@ def _package() -> Any:
 
 def _connected(distributed: Any, address: str) -> Any:
     try:
-        return distributed.Client(address, timeout=PATIENCE, set_as_default=False)
+        client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"no Dask scheduler answers at {address!r} ({type(error).__name__}): give its address "
             "as tcp://host:8786"
         ) from error
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_WITHIN)
+    except TimeoutError as error:
+        client.close()
+        raise UsageError(
+            f"the Dask scheduler at {address!r} has no workers: start one with "
+            f"`dask worker {address}`"
+        ) from error
+    return client
 
 
 def _result(future: Any, task: Task, on_death: Callable[[Task], Result]) -> Result:
