@@ -68,12 +68,14 @@ def combined(
     Args:
         first: HSFNet's.
         second: MIQANet's.
-        calibration: ``weight`` of the first, ``edges`` and ``half_widths`` of the interval on
-            the scale of :func:`~isocenter.assessors._outputs.quality_to_target`.
+        calibration: ``weight`` of the first; ``slope`` and ``offset`` of the mean; ``edges`` and
+            ``half_widths`` of the interval; all on the scale of
+            :func:`~isocenter.assessors._outputs.quality_to_target`.
     """
     one, other = quality_to_target(torch.tensor([first, second]) / 100).tolist()
     weight = float(calibration["weight"])
-    target = weight * one + (1 - weight) * other
+    mean = weight * one + (1 - weight) * other
+    target = calibration["slope"] * mean + calibration["offset"]
     width = calibration["half_widths"][sum(target > edge for edge in calibration["edges"])]
     ends = torch.tensor([target - width, target, target + width])
     low, value, high = (100 * target_to_quality(ends)).tolist()

@@ -13,7 +13,9 @@ from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.scores import Finding, Score
 from isocenter.errors import BadCheckpoint, UnknownName
 
-CALIBRATION = {"weight": 0.75, "edges": [1.0, 2.0], "half_widths": [0.5, 0.3, 0.2]}
+CALIBRATION = {
+    "weight": 0.75, "slope": 1.0, "offset": 0.0, "edges": [1.0, 2.0], "half_widths": [0.5, 0.3, 0.2],
+}  # fmt: skip
 CLEAN = (8.0, 12.0)
 
 
