@@ -34,7 +34,7 @@ from isocenter.training.recipes.hysnet import HySNetRecipe
 from isocenter.training.run import Run
 from isocenter.training.scoring import Method, markdown, pooled, scored
 from isocenter.training.snr_baselines import blind_total_snr, brightness_over_noise
-from isocenter.training.snr_report import calibrate, scores
+from isocenter.training.snr_report import calibrate, corrected, scores
 
 BLIND = ("as scanned, 80", "as scanned, 10", "flat, 20", "steep, 20")
 """Contrasts and noise under which the slow script is asked about the brains."""
@@ -112,7 +112,7 @@ def by_script(run: Run, person: str) -> Outcomes:
 def finish(run: Run, known: Outcomes, test: dict[str, Outcomes]) -> None:
     """Weights with calibration and card, and the tables."""
     calibration = calibrate(known)
-    network = test["network"]
+    network = corrected(test["network"], calibration)
     methods = [
         Method("HyS-Net", network),
         Method("brightness over noise", test["noise"]),

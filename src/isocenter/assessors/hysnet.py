@@ -75,7 +75,9 @@ class Assessor:
         """
         seen = looked_at(scan.data, self.preprocess, most=MOST)
         parts = seen.values.split(AT_ONCE)
-        said = torch.cat([self.net(part.to(self.device))[:, 0].float().cpu() for part in parts])
+        raw = torch.cat([self.net(part.to(self.device))[:, 0].float().cpu() for part in parts])
+        fit = self.checkpoint.calibration.get("snr", {})
+        said = fit.get("offset", 0.0) + fit.get("slope", 1.0) * raw
         mean = float(said.mean())
         return Judgement(
             snr=mean,

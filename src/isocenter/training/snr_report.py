@@ -1,6 +1,7 @@
 """How well a method ranks scans by their SNR, and how far off it is, with intervals by person."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from isocenter.statistics import bootstrap_by_person, srocc
 from isocenter.training.outcomes import Outcomes
 
-__all__ = ["calibrate", "parts_of", "scores"]
+__all__ = ["calibrate", "corrected", "parts_of", "scores"]
 
 Rows = npt.NDArray[np.intp]
 Measured = dict[str, dict[str, Any]]
@@ -19,21 +20,34 @@ N_DRAWS = 500
 
 
 def calibrate(known: Outcomes) -> dict[str, Any]:
-    """Half widths of the 90 % prediction interval, by what was said.
+    """A straight line from what was said to the truth, and the 90 % prediction interval.
 
     Args:
         known: Of validation people.
 
     Returns:
-        ``edges`` between thirds of the estimates, and ``half_widths`` of each: the quantile of
-        the absolute errors.
+        ``slope`` and ``offset`` by least squares; ``edges`` between thirds of the corrected
+        estimates, and ``half_widths`` of each: the quantile of the absolute errors.
     """
-    said = known.outputs[:, 0]
+    slope, offset = np.polyfit(known.outputs[:, 0], known.truth, 1)
+    said = offset + slope * known.outputs[:, 0]
     errors = np.abs(said - known.truth)
     edges = np.quantile(said, np.arange(1, N_BINS) / N_BINS)
     third = np.searchsorted(edges, said)
     widths = [float(np.quantile(errors[third == i], COVERAGE)) for i in range(N_BINS)]
-    return {"edges": edges.tolist(), "half_widths": widths}
+    return {
+        "slope": float(slope),
+        "offset": float(offset),
+        "edges": edges.tolist(),
+        "half_widths": widths,
+    }
+
+
+def corrected(given: Outcomes, calibration: dict[str, Any]) -> Outcomes:
+    """The answers on :func:`calibrate`'s line."""
+    outputs = given.outputs.copy()
+    outputs[:, 0] = calibration["offset"] + calibration["slope"] * outputs[:, 0]
+    return replace(given, outputs=outputs)
 
 
 def parts_of(item: str) -> tuple[str, str, str]:
@@ -46,7 +60,7 @@ def scores(given: Outcomes, calibration: dict[str, Any] | None = None) -> Measur
     """Ranks and errors over all rows, by noise, by contrast, and within people.
 
     Args:
-        given: Of people the method never saw.
+        given: Of people the method never saw, corrected.
         calibration: :func:`calibrate`'s, for the share of intervals that hold the truth.
     """
     said, truth = given.outputs[:, 0], given.truth

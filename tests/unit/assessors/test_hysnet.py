@@ -20,7 +20,7 @@ from isocenter.ops.patches import looked_at
 
 SMALL = Config(width=4, head=(6, 4, 1), branch=(6, 6))
 NUMBERS = Patches(side=16, stride=12)
-WIDTHS = {"edges": [-1e6, 1e6], "half_widths": [9.0, 0.5, 9.0]}
+FIT = {"slope": 0.5, "offset": 3.0, "edges": [-1e6, 1e6], "half_widths": [9.0, 0.5, 9.0]}
 
 
 def checkpoint(numbers: Patches = NUMBERS, config: Config = SMALL) -> Checkpoint:
@@ -31,7 +31,7 @@ def checkpoint(numbers: Patches = NUMBERS, config: Config = SMALL) -> Checkpoint
         config=asdict(config),
         preprocess=numbers.to_json(),
         outputs={"snr": {"of": "snr_total"}},
-        calibration={"snr": WIDTHS},
+        calibration={"snr": FIT},
         card={},
         tensors=net.state_dict(),
     )
@@ -47,7 +47,7 @@ def test_the_mean_the_spread_and_the_worst_are_those_of_the_patches() -> None:
     said = assessor.judge(scan)
     seen = looked_at(scan.data, NUMBERS)
     with torch.inference_mode():
-        each = torch.cat([assessor.net(patch[None])[0] for patch in seen.values])
+        each = 3 + 0.5 * torch.cat([assessor.net(patch[None])[0] for patch in seen.values])
     assert said.n_patches == len(each) <= MOST
     assert said.snr == pytest.approx(float(each.mean()), abs=1e-4)
     assert said.spread == pytest.approx(float(each.std()), abs=1e-4)
@@ -61,7 +61,7 @@ def test_the_interval_is_that_of_the_bin() -> None:
     assert said.interval == pytest.approx((said.snr - 0.5, said.snr + 0.5))
     plain = Assessor(replace(checkpoint(), calibration={}), "cpu").judge(head())
     assert plain.interval is None
-    assert plain.snr == said.snr
+    assert said.snr == pytest.approx(3 + 0.5 * plain.snr, abs=1e-4)
 
 
 def test_a_large_scan_is_judged_by_some_patches_and_says_so() -> None:

@@ -30,7 +30,7 @@ from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.recipes.hysnet import RECIPE, HySNetRecipe
 from isocenter.training.schedule import Schedule
 from isocenter.training.snr_baselines import brightness_over_noise
-from isocenter.training.snr_report import calibrate, parts_of, scores
+from isocenter.training.snr_report import calibrate, corrected, parts_of, scores
 from isocenter.training.snr_scans import CleanScan, Look, clean_scans, draw_look, simulate
 from isocenter.training.table_scans import table_scans
 from isocenter.training.tissue_snr import sure_tissues, total_snr
@@ -281,10 +281,14 @@ def test_scores_by_noise_contrast_and_person() -> None:
 
 def test_half_widths_hold_nine_errors_of_ten() -> None:
     rng = np.random.default_rng(0)
-    said = rng.uniform(0, 9, 16)
-    fitted = calibrate(asked(said + 0.5, said))
-    assert fitted["half_widths"] == pytest.approx([0.5, 0.5, 0.5])
-    assert len(fitted["edges"]) == 2
+    said = np.sort(rng.uniform(0, 9, 16))
+    wrong = np.tile([0.5, -0.5], 8)
+    fitted = calibrate(asked(2 * said + 1, said))
+    assert (fitted["slope"], fitted["offset"]) == pytest.approx((2, 1))
+    assert fitted["half_widths"] == pytest.approx([0, 0, 0], abs=1e-9)
+    right = corrected(asked(2 * said + 1, said), fitted)
+    assert right.outputs[:, 0] == pytest.approx(right.truth)
+    assert calibrate(asked(said + wrong, said))["half_widths"] == pytest.approx([0.5] * 3, abs=0.2)
 
 
 def test_brightness_over_noise_of_a_known_head() -> None:
