@@ -120,7 +120,7 @@ def finish(run: Run, known: Outcomes, test: dict[str, Outcomes]) -> None:
     ]
     subset = [Method("HyS-Net", network), Method("tissue-SNR script", test["blind"]), methods[1]]
     found = {
-        "HyS-Net": scores(network, calibration),
+        "HyS-Net": scores(network),
         "brightness over noise": _ranks(scores(test["noise"])),
     }
     compared = {"all": scored(methods), "brains, four looks": scored(subset)}

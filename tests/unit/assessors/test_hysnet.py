@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from isocenter.ops.patches import looked_at
 
 SMALL = Config(width=4, head=(6, 4, 1), branch=(6, 6))
 NUMBERS = Patches(side=16, stride=12)
-FIT = {"slope": 0.5, "offset": 3.0, "edges": [-1e6, 1e6], "half_widths": [9.0, 0.5, 9.0]}
+FIT = {"slope": 0.05, "offset": 1.5, "edges": [-1e6, 1e6], "half_widths": [9.0, 0.5, 9.0]}
 
 
 def checkpoint(numbers: Patches = NUMBERS, config: Config = SMALL) -> Checkpoint:
@@ -47,9 +48,10 @@ def test_the_mean_the_spread_and_the_worst_are_those_of_the_patches() -> None:
     said = assessor.judge(scan)
     seen = looked_at(scan.data, NUMBERS)
     with torch.inference_mode():
-        each = 3 + 0.5 * torch.cat([assessor.net(patch[None])[0] for patch in seen.values])
+        raw = torch.cat([assessor.net(patch[None])[0] for patch in seen.values])
+    each = (1.5 + 0.05 * raw).exp()
     assert said.n_patches == len(each) <= MOST
-    assert said.snr == pytest.approx(float(each.mean()), abs=1e-4)
+    assert said.snr == pytest.approx(math.exp(1.5 + 0.05 * float(raw.mean())), abs=1e-4)
     assert said.spread == pytest.approx(float(each.std()), abs=1e-4)
     lowest = each.argsort()[:3]
     assert [patch.snr for patch in said.worst] == pytest.approx(each[lowest].tolist(), abs=1e-4)
@@ -58,10 +60,10 @@ def test_the_mean_the_spread_and_the_worst_are_those_of_the_patches() -> None:
 
 def test_the_interval_is_that_of_the_bin() -> None:
     said = Assessor(checkpoint(), "cpu").judge(head())
-    assert said.interval == pytest.approx((said.snr - 0.5, said.snr + 0.5))
+    assert said.interval == pytest.approx((said.snr / math.e**0.5, said.snr * math.e**0.5))
     plain = Assessor(replace(checkpoint(), calibration={}), "cpu").judge(head())
     assert plain.interval is None
-    assert said.snr == pytest.approx(3 + 0.5 * plain.snr, abs=1e-4)
+    assert said.snr == pytest.approx(math.exp(1.5 + 0.05 * plain.snr), abs=1e-4)
 
 
 def test_a_large_scan_is_judged_by_some_patches_and_says_so() -> None:
