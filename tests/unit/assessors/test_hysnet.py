@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from isocenter.assessors.hysnet import MOST, Assessor, load
+from isocenter.artifacts import artifact
+from isocenter.assessors.hysnet import MOST, Assessor, load, shipped
 from isocenter.data.checkpoint import Checkpoint
+from isocenter.data.io import read
 from isocenter.data.phantom import head_phantom
 from isocenter.data.preprocess import Patches, PublishedStack
+from isocenter.data.random import generator
 from isocenter.data.volume import Volume
+from isocenter.datasets import sample
 from isocenter.errors import BadCheckpoint
 from isocenter.nets.hysnet import Config, build
 from isocenter.ops.patches import looked_at
@@ -106,3 +110,22 @@ def test_a_file_says_the_same(tmp_path: Path) -> None:
     checkpoint().save(tmp_path / "small.safetensors")
     here, there = Assessor(checkpoint(), "cpu"), load(tmp_path / "small.safetensors", "cpu")
     assert here.judge(head()) == there.judge(head())
+
+
+def test_the_shipped_network_ranks_the_sample_scan_by_its_noise() -> None:
+    """A person the network never saw."""
+    scan = read(sample.path())
+    noisy = [artifact("noise", level)(scan, rng=generator(1)) for level in (0, 2, 4)]
+    said = [shipped("cpu").judge(volume) for volume in noisy]
+    assert [one.snr for one in said] == sorted((one.snr for one in said), reverse=True)
+    assert all(one.interval is not None for one in said)
+    # the scan's own is 8.5 under 80 times less noise than brightness
+    assert 7 < said[0].snr < 10
+
+
+def test_the_shipped_weights_say_where_they_come_from() -> None:
+    card = shipped("cpu").checkpoint.card
+    assert "brains/sub-67" in card["split"]["test"]
+    assert card["licence"] == "Apache-2.0"
+    assert all("CC0" in origin or "Apache" in origin for origin in card["data"])
+    assert card["scores"]["scores"]["HyS-Net"]["SROCC, all"]["value"] >= 0.9
