@@ -1,5 +1,6 @@
 """The assessor of HyS-Net: the total SNR of a scan, from patches of it."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -74,22 +75,28 @@ class Assessor:
         """
         seen = looked_at(scan.data, self.preprocess, most=MOST)
         parts = seen.values.split(AT_ONCE)
-        said = torch.cat([self.net(part.to(self.device))[:, 0].float().cpu() for part in parts])
-        mean = float(said.mean())
+        raw = torch.cat([self.net(part.to(self.device))[:, 0].float().cpu() for part in parts])
+        mean, said = float(raw.mean()), self._calibrated(raw)
+        snr = float(self._calibrated(raw.mean()))
         return Judgement(
-            snr=mean,
-            interval=self._interval(mean),
+            snr=snr,
+            interval=self._interval(mean, snr),
             spread=float(said.std()) if len(said) > 1 else 0.0,
             n_patches=len(said),
             worst=self._worst(said, seen.starts, scan),
         )
 
-    def _interval(self, snr: float) -> tuple[float, float] | None:
+    def _calibrated(self, raw: Tensor) -> Tensor:
+        """SNR from what the network says; its logarithm lies on a line."""
+        fit = self.checkpoint.calibration.get("snr")
+        return raw if fit is None else (fit["offset"] + fit["slope"] * raw).exp()
+
+    def _interval(self, raw: float, snr: float) -> tuple[float, float] | None:
         fit = self.checkpoint.calibration.get("snr")
         if fit is None:
             return None
-        width = fit["half_widths"][sum(snr > edge for edge in fit["edges"])]
-        return max(0.0, snr - width), snr + width
+        factor = math.exp(fit["half_widths"][sum(raw > edge for edge in fit["edges"])])
+        return snr / factor, snr * factor
 
     def _worst(self, said: Tensor, starts: Tensor, scan: Volume) -> tuple[Patch, ...]:
         found = []

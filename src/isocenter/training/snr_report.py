@@ -1,6 +1,7 @@
 """How well a method ranks scans by their SNR, and how far off it is, with intervals by person."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from isocenter.statistics import bootstrap_by_person, srocc
 from isocenter.training.outcomes import Outcomes
 
-__all__ = ["calibrate", "parts_of", "scores"]
+__all__ = ["calibrate", "corrected", "parts_of", "scores"]
 
 Rows = npt.NDArray[np.intp]
 Measured = dict[str, dict[str, Any]]
@@ -19,21 +20,36 @@ N_DRAWS = 500
 
 
 def calibrate(known: Outcomes) -> dict[str, Any]:
-    """Half widths of the 90 % prediction interval, by what was said.
+    """A straight line from what was said to the truth's logarithm, and a prediction interval.
 
     Args:
         known: Of validation people.
 
     Returns:
-        ``edges`` between thirds of the estimates, and ``half_widths`` of each: the quantile of
-        the absolute errors.
+        ``slope`` and ``offset`` by least squares; ``edges`` between thirds of what was said, and
+        ``half_widths`` of each: the 90 % quantile of the logarithm's absolute errors.
     """
-    said = known.outputs[:, 0]
-    errors = np.abs(said - known.truth)
+    said, truth = known.outputs[:, 0], np.log(known.truth)
+    slope, offset = np.polyfit(said, truth, 1)
+    errors = np.abs(offset + slope * said - truth)
     edges = np.quantile(said, np.arange(1, N_BINS) / N_BINS)
     third = np.searchsorted(edges, said)
     widths = [float(np.quantile(errors[third == i], COVERAGE)) for i in range(N_BINS)]
-    return {"edges": edges.tolist(), "half_widths": widths}
+    return {
+        "slope": float(slope),
+        "offset": float(offset),
+        "edges": edges.tolist(),
+        "half_widths": widths,
+    }
+
+
+def corrected(given: Outcomes, calibration: dict[str, Any]) -> Outcomes:
+    """The answers on :func:`calibrate`'s curve, with the half width of the logarithm's interval."""
+    said = given.outputs[:, 0]
+    width = np.array(calibration["half_widths"])[np.searchsorted(calibration["edges"], said)]
+    estimate = np.exp(calibration["offset"] + calibration["slope"] * said)
+    columns = ("estimate", "half width")
+    return replace(given, outputs=np.stack([estimate, width], axis=1), columns=columns)
 
 
 def parts_of(item: str) -> tuple[str, str, str]:
@@ -42,12 +58,12 @@ def parts_of(item: str) -> tuple[str, str, str]:
     return scan, contrast, noise
 
 
-def scores(given: Outcomes, calibration: dict[str, Any] | None = None) -> Measured:
+def scores(given: Outcomes) -> Measured:
     """Ranks and errors over all rows, by noise, by contrast, and within people.
 
     Args:
-        given: Of people the method never saw.
-        calibration: :func:`calibrate`'s, for the share of intervals that hold the truth.
+        given: Of people the method never saw; where it says half widths, the share of intervals
+            that hold the truth is measured, too.
     """
     said, truth = given.outputs[:, 0], given.truth
     everything = np.ones(len(truth), bool)
@@ -59,9 +75,9 @@ def scores(given: Outcomes, calibration: dict[str, Any] | None = None) -> Measur
         measured[f"SROCC, brightness over noise {noise}"] = _ranks(given, noises == noise)
     measured["SROCC within a person, mean"] = _within(given)
     measured["mean absolute error"] = _mean(given, np.abs(said - truth))
-    if calibration is not None:
-        width = np.array(calibration["half_widths"])[np.searchsorted(calibration["edges"], said)]
-        measured["90 % interval covers"] = _mean(given, np.abs(said - truth) <= width)
+    if "half width" in given.columns:
+        held = np.abs(np.log(said / truth)) <= given.outputs[:, 1]
+        measured["90 % interval covers"] = _mean(given, held)
     return measured
 
 

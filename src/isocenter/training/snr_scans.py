@@ -124,7 +124,7 @@ def simulate(scan: CleanScan, look: Look, *, rng: torch.Generator) -> LabelledVo
         look: What is done to it.
         rng: Draws the noise.
     """
-    curved = _curve(scan.even, look)
+    curved = _curve(scan, look)
     field = scan.field**look.shading
     data = curved * field
     if math.isfinite(look.snr):
@@ -289,11 +289,12 @@ RIM = 8
 """Voxels of air left around a head, as far as the scan has them."""
 
 
-def _curve(even: Image3, look: Look) -> Image3:
-    """Brightness through a monotone curve that keeps 0 and 1, or nearly turns them round."""
-    level = even.clamp(0, 1.5)
+def _curve(scan: CleanScan, look: Look) -> Image3:
+    """Brightness through a monotone curve that keeps 0 and 1, or nearly turns the head round."""
+    level = scan.even.clamp(0, 1.5)
     if look.falling:
-        level = torch.where(level > 0.05, (1.15 - 0.9 * level).clamp_min(0.02), level)
+        # No threshold within the head: fluid as dark as air would stay dark beside bright fluid.
+        level = torch.where(scan.head, (1.15 - 0.9 * level).clamp_min(0.02), level)
     return level.pow(look.gamma)
 
 

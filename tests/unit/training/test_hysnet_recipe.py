@@ -30,7 +30,7 @@ from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.recipes.hysnet import RECIPE, HySNetRecipe
 from isocenter.training.schedule import Schedule
 from isocenter.training.snr_baselines import brightness_over_noise
-from isocenter.training.snr_report import calibrate, parts_of, scores
+from isocenter.training.snr_report import calibrate, corrected, parts_of, scores
 from isocenter.training.snr_scans import CleanScan, Look, clean_scans, draw_look, simulate
 from isocenter.training.table_scans import table_scans
 from isocenter.training.tissue_snr import sure_tissues, total_snr
@@ -266,25 +266,33 @@ def asked(truth: np.ndarray, said: np.ndarray) -> Outcomes:
 
 
 def test_scores_by_noise_contrast_and_person() -> None:
-    truth = np.arange(16.0)
-    measured = scores(asked(truth, truth * 2 + 1), {"edges": [5.0, 9.0], "half_widths": [1, 1, 99]})
+    truth = np.arange(16.0) + 1
+    answers = asked(truth, truth * 2)
+    widths = np.where(truth > 4, 0.8, 0.6)
+    outputs = np.stack([truth * 2, widths], axis=1)
+    measured = scores(replace(answers, outputs=outputs, columns=("estimate", "half width")))
     assert parts_of("sub-01_T1w, as scanned, 20") == ("sub-01_T1w", "as scanned", "20")
     names = ("SROCC, all", "SROCC, a", "SROCC, brightness over noise 5")
     assert all(measured[name]["value"] == pytest.approx(1) for name in names)
     assert measured["SROCC within a person, mean"]["value"] == pytest.approx(1)
-    assert measured["mean absolute error"]["value"] == pytest.approx(float((truth + 1).mean()))
-    # errors are truth + 1: only the first estimate, 1, and those above 9 lie within
+    assert measured["mean absolute error"]["value"] == pytest.approx(float(truth.mean()))
+    # said is twice the truth: log 2 = 0.69 lies within 0.8 and not within 0.6
     assert measured["90 % interval covers"]["value"] == pytest.approx(12 / 16)
     against = scores(asked(truth, -truth))
     assert against["SROCC within a person, mean"]["value"] == pytest.approx(-1)
+    assert "90 % interval covers" not in against
 
 
-def test_half_widths_hold_nine_errors_of_ten() -> None:
-    rng = np.random.default_rng(0)
-    said = rng.uniform(0, 9, 16)
-    fitted = calibrate(asked(said + 0.5, said))
-    assert fitted["half_widths"] == pytest.approx([0.5, 0.5, 0.5])
-    assert len(fitted["edges"]) == 2
+def test_the_calibration_finds_the_curve_and_how_far_it_is_off() -> None:
+    said = np.sort(np.random.default_rng(0).uniform(0, 9, 16))
+    truth = np.exp(0.2 * said + 1)
+    fitted = calibrate(asked(truth, said))
+    assert (fitted["slope"], fitted["offset"]) == pytest.approx((0.2, 1))
+    assert fitted["half_widths"] == pytest.approx([0, 0, 0], abs=1e-9)
+    assert corrected(asked(truth, said), fitted).outputs[:, 0] == pytest.approx(truth)
+    factor = np.tile([1.5, 1 / 1.5], 8)
+    off = calibrate(asked(truth * factor, said))
+    assert off["half_widths"] == pytest.approx([math.log(1.5)] * 3, abs=0.15)
 
 
 def test_brightness_over_noise_of_a_known_head() -> None:

@@ -62,13 +62,13 @@ class HySNetRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=2000,
+            n_steps=1400,
             batch=6,
             learning_rate=2e-3,
             weight_decay=1e-3,
             warm_up=60,
             average=0.99,
-            validate_every=250,
+            validate_every=200,
             save_every=25,
         )
     )
