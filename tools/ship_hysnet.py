@@ -34,7 +34,7 @@ from isocenter.training.recipes.hysnet import HySNetRecipe
 from isocenter.training.run import Run
 from isocenter.training.scoring import Method, markdown, pooled, scored
 from isocenter.training.snr_baselines import blind_total_snr, brightness_over_noise
-from isocenter.training.snr_report import calibrate, corrected, scores
+from isocenter.training.snr_report import calibrate, clean_range, corrected, scores
 
 BLIND = ("as scanned, 80", "as scanned, 10", "flat, 20", "steep, 20")
 """Contrasts and noise under which the slow script is asked about some brains."""
@@ -129,7 +129,8 @@ def finish(run: Run, known: Outcomes, test: dict[str, Outcomes]) -> None:
     compared = {"all": scored(methods), f"{N_BLIND} brains, {len(BLIND)} looks": scored(subset)}
     made = Checkpoint.load(rounded(run))
     card = _card(run, {"scores": found, "compared": compared})
-    made = replace(made, calibration={"snr": calibration}, card=card)
+    numbers = {"snr": calibration, "clean": clean_range(corrected(known, calibration))}
+    made = replace(made, calibration=numbers, card=card)
     made.save(run.folder / "hysnet.safetensors", dtype=torch.float16)
     text = [
         *(f"### {name}\n\n{table(measured)}" for name, measured in found.items()),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from isocenter.statistics import bootstrap_by_person, srocc
 from isocenter.training.outcomes import Outcomes
 
-__all__ = ["calibrate", "corrected", "parts_of", "scores"]
+__all__ = ["calibrate", "clean_range", "corrected", "parts_of", "scores"]
 
 Rows = npt.NDArray[np.intp]
 Measured = dict[str, dict[str, Any]]
@@ -50,6 +50,13 @@ def corrected(given: Outcomes, calibration: dict[str, Any]) -> Outcomes:
     estimate = np.exp(calibration["offset"] + calibration["slope"] * said)
     columns = ("estimate", "half width")
     return replace(given, outputs=np.stack([estimate, width], axis=1), columns=columns)
+
+
+def clean_range(given: Outcomes) -> list[float]:
+    """5th and 95th percentile of what is said of scans without noise to speak of."""
+    noise = np.array([float(parts_of(item)[2]) for item in given.items])
+    said = given.outputs[noise == noise.max(), 0]
+    return [float(value) for value in np.quantile(said, [0.05, 0.95])]
 
 
 def parts_of(item: str) -> tuple[str, str, str]:

@@ -30,7 +30,7 @@ from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.recipes.hysnet import RECIPE, HySNetRecipe
 from isocenter.training.schedule import Schedule
 from isocenter.training.snr_baselines import brightness_over_noise
-from isocenter.training.snr_report import calibrate, corrected, parts_of, scores
+from isocenter.training.snr_report import calibrate, clean_range, corrected, parts_of, scores
 from isocenter.training.snr_scans import CleanScan, Look, clean_scans, draw_look, simulate
 from isocenter.training.table_scans import table_scans
 from isocenter.training.tissue_snr import sure_tissues, total_snr
@@ -300,3 +300,10 @@ def test_brightness_over_noise_of_a_known_head() -> None:
     noise = normals(codes.numel(), sigma=5.0, stream=1, n_channels=1)[0].reshape(codes.shape)
     image = 100.0 * (codes > 0) + noise
     assert brightness_over_noise(image) == pytest.approx(110 / 5, rel=0.15)
+
+
+def test_the_range_of_clean_scans_is_that_of_the_least_noise() -> None:
+    said = np.array([10.0, 11.0, 12.0, 2.0, 3.0, 4.0])
+    items = tuple(f"a, flat, {noise}" for noise in (80, 80, 80, 5, 5, 5))
+    given = Outcomes("values", ("p",) * 6, items, said, said[:, None], ("estimate",))
+    assert clean_range(given) == pytest.approx([10.1, 11.9])
