@@ -14,7 +14,8 @@ from isocenter.data.scores import Finding, Score
 from isocenter.errors import BadCheckpoint, UnknownName
 
 CALIBRATION = {
-    "weight": 0.75, "slope": 1.0, "offset": 0.0, "edges": [1.0, 2.0], "half_widths": [0.5, 0.3, 0.2],
+    "weight": 0.75, "slope": 1.0, "offset": 0.0,
+    "edges": [1.0, 2.0], "half_widths": [0.5, 0.3, 0.2],
 }  # fmt: skip
 CLEAN = (8.0, 12.0)
 
