@@ -47,8 +47,8 @@ class MiqanetRecipe(Recipe):
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
             n_steps=900,
-            batch=8,
-            learning_rate=2e-3,
+            batch=32,
+            learning_rate=1e-3,
             warm_up=100,
             average=0.995,
             precision="bf16",
@@ -59,7 +59,7 @@ class MiqanetRecipe(Recipe):
     """Simulated scans."""
     n_kept: int = 24
     """Slices kept of each."""
-    n_slices: int = 4
+    n_slices: int = 1
     """Slices of an example."""
     thinning: int = 4
     """Every so many slices of validation scans are looked at."""
@@ -85,6 +85,7 @@ class MiqanetRecipe(Recipe):
             scale=0.8,
             scramble=False,
             cnn_width=16,
+            first_alpha=0.5,
             last="softplus",
         )
     )
