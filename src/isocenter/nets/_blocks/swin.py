@@ -130,7 +130,8 @@ class Block(nn.Module):
         near = self.table[self.index].permute(2, 0, 1)
         bias = (self.apart[:, None] + near).repeat(len(tokens), 1, 1, 1).to(tokens.dtype)
         mixed = _join(self.attn(windows, bias), tokens.shape, self.window)
-        return mixed.roll((self.shift, self.shift), (1, 2))
+        back: Tensor = mixed.roll((self.shift, self.shift), (1, 2))
+        return back
 
 
 def _cut(tokens: Tensor, window: int) -> Tensor:
