@@ -130,13 +130,12 @@ class Block(nn.Module):
         near = self.table[self.index].permute(2, 0, 1)
         bias = (self.apart[:, None] + near).repeat(len(tokens), 1, 1, 1).to(tokens.dtype)
         mixed = _join(self.attn(windows, bias), tokens.shape, self.window)
-        back: Tensor = mixed.roll((self.shift, self.shift), (1, 2))
-        return back
+        return mixed.roll((self.shift, self.shift), (1, 2))
 
 
 def _cut(tokens: Tensor, window: int) -> Tensor:
     """(B, H, W, C) -> (B windows, window ** 2, C), row by row."""
-    parts = tokens.unflatten(2, (-1, window)).unflatten(1, (-1, window)).transpose(2, 3)
+    parts: Tensor = tokens.unflatten(2, (-1, window)).unflatten(1, (-1, window)).transpose(2, 3)
     return parts.flatten(3, 4).flatten(0, 2)
 
 
