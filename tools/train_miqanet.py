@@ -21,20 +21,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from isocenter.assessors._evidence import FITTED
 from isocenter.assessors._outputs import TYPES, quality_to_target
 from isocenter.assessors._shading import shading_trees, with_trees
-from isocenter.data.atomic import write_text
+from isocenter.data.atomic import write_bytes, write_text
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.datasets.collection import Source, sources
 from isocenter.metrics.brisque import brisque
 from isocenter.metrics.niqe import niqe
 from isocenter.nets.miqanet import build
 from isocenter.statistics import bootstrap_by_person, bootstrap_difference_by_person, srocc
-from isocenter.training.baseline import fit_values
+from isocenter.training.baselines.linear import fit_values
 from isocenter.training.commit import commit_of
 from isocenter.training.evaluate import quality_of
 from isocenter.training.fabric import make_fabric
@@ -100,6 +101,7 @@ def finish(recipe: MiqanetRecipe, options: argparse.Namespace) -> None:
     raw.load_into(net)
     net.eval()
     validation, test = (look(recipe, net, options, side) for side in ("validation", "test"))
+    test.methods.update(natural_scene(recipe, options))
     if options.hsfnet is not None:
         test.methods.update(from_hsfnet(options.hsfnet, test))
     target = {
@@ -124,25 +126,40 @@ def finish(recipe: MiqanetRecipe, options: argparse.Namespace) -> None:
 
 
 def look(recipe: MiqanetRecipe, net: nn.Module, options: argparse.Namespace, side: str) -> Rows:
-    """What the network and the measures without training say of all versions of a side."""
-    members = recipe.split(options.data)[side]
+    """What the network says of all versions of a side."""
     names: list[str] = []
-    parts: list[tuple[np.ndarray, ...]] = []
+    truth, said = [], []
+    for source, made in _versions(recipe, options, side):
+        names += _names(source)
+        truth.append(truth_of(made))
+        said.append(recipe.estimate(net, made))
+        _say(f"{side}: {source.person} {source.path.name}")
+    values = torch.cat(said).double().numpy()
+    return Rows(tuple(names), torch.cat(truth).double().numpy(), {"miqanet": values})
+
+
+def natural_scene(recipe: MiqanetRecipe, options: argparse.Namespace) -> Method:
+    """BRISQUE and NIQE of every version of test scans, mean over slices; kept in a file."""
+    file = options.out / "natural-scene.safetensors"
+    if not file.exists():
+        metrics = {"brisque": brisque, "niqe": niqe}
+        found: dict[str, list[Tensor]] = {name: [] for name in metrics}
+        for source, made in _versions(recipe, options, "test"):
+            for name, metric in metrics.items():
+                found[name].append(_mean_of(metric, made))
+            _say(f"natural scene: {source.person} {source.path.name}")
+        whole = {name: torch.cat(parts) for name, parts in found.items()}
+        write_bytes(file, safetensors.torch.save(whole))
+    return {k: v.numpy() for k, v in safetensors.torch.load(file.read_bytes()).items()}
+
+
+def _versions(
+    recipe: MiqanetRecipe, options: argparse.Namespace, side: str
+) -> Iterator[tuple[Source, VersionSlices]]:
+    members = recipe.split(options.data)[side]
     for source in sources(options.data):
         if source.person in members:
-            made = recipe.versions(source, options.out / "scratch" / "versions")
-            parts.append(
-                (
-                    truth_of(made).double().numpy(),
-                    recipe.estimate(net, made).double().numpy(),
-                    *_natural_scene(made),
-                )
-            )
-            names += _names(source)
-            _say(f"{side}: {source.person} {source.path.name}")
-    truth, *methods = (np.concatenate(part) for part in zip(*parts, strict=True))
-    labels = ("miqanet", "brisque", "niqe")
-    return Rows(tuple(names), truth, dict(zip(labels, methods, strict=True)))
+            yield source, recipe.versions(source, options.out / "scratch" / "versions")
 
 
 def _names(source: Source) -> Iterator[str]:
@@ -151,20 +168,15 @@ def _names(source: Source) -> Iterator[str]:
         yield "|".join(map(str, parts))
 
 
-def _natural_scene(made: VersionSlices) -> list[np.ndarray]:
-    """BRISQUE and NIQE of every version, mean over slices, higher is better."""
-    return [_mean_of(metric, made) for metric in (brisque, niqe)]
-
-
-def _mean_of(metric: Callable[..., Tensor], made: VersionSlices) -> np.ndarray:
+def _mean_of(metric: Callable[..., Tensor], made: VersionSlices) -> Tensor:
+    """(V,) higher is better."""
     values = []
     for slices, shown in zip(made.slices.float(), made.shown, strict=True):
         image = slices[shown][:, None]
         mask = image > TISSUE
         large = mask.flatten(1).float().mean(1) > 0.1
-        said = metric(image[large], data_range=1.0, mask=mask[large])
-        values.append(-float(said.nanmean()))
-    return np.array(values)
+        values.append(-metric(image[large], data_range=1.0, mask=mask[large]).nanmean())
+    return torch.stack(values).double()
 
 
 def from_hsfnet(folder: Path, test: Rows) -> Method:
