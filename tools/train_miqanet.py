@@ -5,8 +5,9 @@
 DATA holds the folders ``brains``, ``labels``, ``ms`` and ``dicom``.  Every stage leaves files in
 OUT and is passed over when they are there, so the command goes on where it stopped: ``scratch``
 (simulated scans, and every version of validation and test scans in slices),
-``state.safetensors`` (training), ``raw.safetensors`` (weights), ``miqanet.safetensors`` (weights
-with calibration and card) and ``scores.md``.  ``runs/assessor`` is the folder of
+``state.safetensors`` (training), ``raw.safetensors`` (weights), ``said-SIDE.safetensors`` and
+``natural-scene.safetensors`` (what is said of every version), ``miqanet.safetensors`` (weights with
+calibration and card) and ``scores.md``.  ``runs/assessor`` is the folder of
 ``tools/train_assessor.py``: what HSFNet says of the same versions stands in the scores, and the
 straight lines are fitted to its rows of training people.
 """
@@ -126,16 +127,19 @@ def finish(recipe: MiqanetRecipe, options: argparse.Namespace) -> None:
 
 
 def look(recipe: MiqanetRecipe, net: nn.Module, options: argparse.Namespace, side: str) -> Rows:
-    """What the network says of all versions of a side."""
-    names: list[str] = []
-    truth, said = [], []
-    for source, made in _versions(recipe, options, side):
-        names += _names(source)
-        truth.append(truth_of(made))
-        said.append(recipe.estimate(net, made))
-        _say(f"{side}: {source.person} {source.path.name}")
-    values = torch.cat(said).double().numpy()
-    return Rows(tuple(names), torch.cat(truth).double().numpy(), {"miqanet": values})
+    """What the network says of all versions of a side; kept in a file."""
+    file = options.out / f"said-{side}.safetensors"
+    if not file.exists():
+        truth, said = [], []
+        for source, made in _versions(recipe, options, side):
+            truth.append(truth_of(made))
+            said.append(recipe.estimate(net, made))
+            _say(f"{side}: {source.person} {source.path.name}")
+        whole = {"truth": torch.cat(truth), "said": torch.cat(said)}
+        write_bytes(file, safetensors.torch.save(whole))
+    kept = {k: v.double().numpy() for k, v in safetensors.torch.load(file.read_bytes()).items()}
+    names = [name for source in _scans(recipe, options, side) for name in _names(source)]
+    return Rows(tuple(names), kept["truth"], {"miqanet": kept["said"]})
 
 
 def natural_scene(recipe: MiqanetRecipe, options: argparse.Namespace) -> Method:
@@ -156,10 +160,13 @@ def natural_scene(recipe: MiqanetRecipe, options: argparse.Namespace) -> Method:
 def _versions(
     recipe: MiqanetRecipe, options: argparse.Namespace, side: str
 ) -> Iterator[tuple[Source, VersionSlices]]:
+    for source in _scans(recipe, options, side):
+        yield source, recipe.versions(source, options.out / "scratch" / "versions")
+
+
+def _scans(recipe: MiqanetRecipe, options: argparse.Namespace, side: str) -> list[Source]:
     members = recipe.split(options.data)[side]
-    for source in sources(options.data):
-        if source.person in members:
-            yield source, recipe.versions(source, options.out / "scratch" / "versions")
+    return [source for source in sources(options.data) if source.person in members]
 
 
 def _names(source: Source) -> Iterator[str]:
