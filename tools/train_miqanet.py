@@ -5,8 +5,9 @@
 DATA holds the folders ``brains``, ``labels``, ``ms`` and ``dicom``.  Every stage leaves files in
 OUT and is passed over when they are there, so the command goes on where it stopped: ``scratch``
 (simulated scans, and every version of validation and test scans in slices),
-``state.safetensors`` (training), ``raw.safetensors`` (weights), ``miqanet.safetensors`` (weights
-with calibration and card) and ``scores.md``.  ``runs/assessor`` is the folder of
+``state.safetensors`` (training), ``raw.safetensors`` (weights), ``said-SIDE.safetensors`` and
+``natural-scene.safetensors`` (what is said of every version), ``miqanet.safetensors`` (weights with
+calibration and card) and ``scores.md``.  ``runs/assessor`` is the folder of
 ``tools/train_assessor.py``: what HSFNet says of the same versions stands in the scores, and the
 straight lines are fitted to its rows of training people.
 """
@@ -21,20 +22,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from isocenter.assessors._evidence import FITTED
-from isocenter.assessors._outputs import TYPES, quality_to_target
+from isocenter.assessors._outputs import TYPES, quality_to_target, target_to_quality
 from isocenter.assessors._shading import shading_trees, with_trees
-from isocenter.data.atomic import write_text
+from isocenter.data.atomic import write_bytes, write_text
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.datasets.collection import Source, sources
 from isocenter.metrics.brisque import brisque
 from isocenter.metrics.niqe import niqe
 from isocenter.nets.miqanet import build
 from isocenter.statistics import bootstrap_by_person, bootstrap_difference_by_person, srocc
-from isocenter.training.baseline import fit_values
+from isocenter.training.baselines.linear import fit_values
 from isocenter.training.commit import commit_of
 from isocenter.training.evaluate import quality_of
 from isocenter.training.fabric import make_fabric
@@ -100,8 +102,10 @@ def finish(recipe: MiqanetRecipe, options: argparse.Namespace) -> None:
     raw.load_into(net)
     net.eval()
     validation, test = (look(recipe, net, options, side) for side in ("validation", "test"))
+    test.methods.update(natural_scene(recipe, options))
     if options.hsfnet is not None:
-        test.methods.update(from_hsfnet(options.hsfnet, test))
+        for side, rows in (("validation", validation), ("test", test)):
+            rows.methods.update(from_hsfnet(options.hsfnet, side, rows))
     target = {
         side: quality_to_target(torch.from_numpy(rows.methods["miqanet"])).numpy()
         for side, rows in (("validation", validation), ("test", test))
@@ -111,10 +115,18 @@ def finish(recipe: MiqanetRecipe, options: argparse.Namespace) -> None:
         for side, rows in (("validation", validation), ("test", test))
     }
     fit = fit_quality(target["validation"], wanted["validation"], validation.people)
+    joint = None
+    if options.hsfnet is not None:
+        joint = join(validation, test, {side: _line(fit, said) for side, said in target.items()})
     scores = measure(test)
     scores["the interval"] = {
         "90 % interval covers": _covered(fit, target["test"], wanted["test"], test.people)
     }
+    if joint is not None:
+        numbers, mixed = joint
+        covered = _covered(numbers, mixed, wanted["test"], test.people)
+        scores["the interval"]["90 % interval of the ensemble covers"] = covered
+        _ensemble(numbers, recipe, options, scores).save(options.out / "ensemble.safetensors")
     card = _card(recipe, options, scores)
     made = replace(raw, calibration={"quality": fit}, card=card)
     made.save(options.out / "miqanet.safetensors", dtype=torch.float16)
@@ -124,25 +136,46 @@ def finish(recipe: MiqanetRecipe, options: argparse.Namespace) -> None:
 
 
 def look(recipe: MiqanetRecipe, net: nn.Module, options: argparse.Namespace, side: str) -> Rows:
-    """What the network and the measures without training say of all versions of a side."""
-    members = recipe.split(options.data)[side]
-    names: list[str] = []
-    parts: list[tuple[np.ndarray, ...]] = []
-    for source in sources(options.data):
-        if source.person in members:
-            made = recipe.versions(source, options.out / "scratch" / "versions")
-            parts.append(
-                (
-                    truth_of(made).double().numpy(),
-                    recipe.estimate(net, made).double().numpy(),
-                    *_natural_scene(made),
-                )
-            )
-            names += _names(source)
+    """What the network says of all versions of a side; kept in a file."""
+    file = options.out / f"said-{side}.safetensors"
+    if not file.exists():
+        truth, said = [], []
+        for source, made in _versions(recipe, options, side):
+            truth.append(truth_of(made))
+            said.append(recipe.estimate(net, made))
             _say(f"{side}: {source.person} {source.path.name}")
-    truth, *methods = (np.concatenate(part) for part in zip(*parts, strict=True))
-    labels = ("miqanet", "brisque", "niqe")
-    return Rows(tuple(names), truth, dict(zip(labels, methods, strict=True)))
+        whole = {"truth": torch.cat(truth), "said": torch.cat(said)}
+        write_bytes(file, safetensors.torch.save(whole))
+    kept = {k: v.double().numpy() for k, v in safetensors.torch.load(file.read_bytes()).items()}
+    names = [name for source in _scans(recipe, options, side) for name in _names(source)]
+    return Rows(tuple(names), kept["truth"], {"miqanet": kept["said"]})
+
+
+def natural_scene(recipe: MiqanetRecipe, options: argparse.Namespace) -> Method:
+    """BRISQUE and NIQE of every version of test scans, mean over slices; kept in a file."""
+    file = options.out / "natural-scene.safetensors"
+    if not file.exists():
+        metrics = {"brisque": brisque, "niqe": niqe}
+        found: dict[str, list[Tensor]] = {name: [] for name in metrics}
+        for source, made in _versions(recipe, options, "test"):
+            for name, metric in metrics.items():
+                found[name].append(_mean_of(metric, made))
+            _say(f"natural scene: {source.person} {source.path.name}")
+        whole = {name: torch.cat(parts) for name, parts in found.items()}
+        write_bytes(file, safetensors.torch.save(whole))
+    return {k: v.numpy() for k, v in safetensors.torch.load(file.read_bytes()).items()}
+
+
+def _versions(
+    recipe: MiqanetRecipe, options: argparse.Namespace, side: str
+) -> Iterator[tuple[Source, VersionSlices]]:
+    for source in _scans(recipe, options, side):
+        yield source, recipe.versions(source, options.out / "scratch" / "versions")
+
+
+def _scans(recipe: MiqanetRecipe, options: argparse.Namespace, side: str) -> list[Source]:
+    members = recipe.split(options.data)[side]
+    return [source for source in sources(options.data) if source.person in members]
 
 
 def _names(source: Source) -> Iterator[str]:
@@ -151,26 +184,21 @@ def _names(source: Source) -> Iterator[str]:
         yield "|".join(map(str, parts))
 
 
-def _natural_scene(made: VersionSlices) -> list[np.ndarray]:
-    """BRISQUE and NIQE of every version, mean over slices, higher is better."""
-    return [_mean_of(metric, made) for metric in (brisque, niqe)]
-
-
-def _mean_of(metric: Callable[..., Tensor], made: VersionSlices) -> np.ndarray:
+def _mean_of(metric: Callable[..., Tensor], made: VersionSlices) -> Tensor:
+    """(V,) higher is better."""
     values = []
     for slices, shown in zip(made.slices.float(), made.shown, strict=True):
         image = slices[shown][:, None]
         mask = image > TISSUE
         large = mask.flatten(1).float().mean(1) > 0.1
-        said = metric(image[large], data_range=1.0, mask=mask[large])
-        values.append(-float(said.nanmean()))
-    return np.array(values)
+        values.append(-metric(image[large], data_range=1.0, mask=mask[large]).nanmean())
+    return torch.stack(values).double()
 
 
-def from_hsfnet(folder: Path, test: Rows) -> Method:
+def from_hsfnet(folder: Path, side: str, wanted: Rows) -> Method:
     """HSFNet's quality of the same versions, and straight lines on simple numbers."""
     known = load(folder / "predictions-known.safetensors")
-    rows = load(folder / "predictions-test.safetensors")
+    rows = load(folder / f"predictions-{side}.safetensors")
     checkpoint = Checkpoint.load(folder / "hsfnet.safetensors")
     fitted = {name: checkpoint.fitted(name) for name in FITTED}
     trees = shading_trees(checkpoint)
@@ -179,7 +207,7 @@ def from_hsfnet(folder: Path, test: Rows) -> Method:
     )
     line = fit_values(known.simple, quality_to_target(known.quality))(rows.simple)[:, 0].numpy()
     at = {name: i for i, name in enumerate(rows.names)}
-    order = np.array([at[name] for name in test.names])
+    order = np.array([at[name] for name in wanted.names])
     single = _single_number(known.simple, known.quality.numpy())
     return {
         "hsfnet": judged[order],
@@ -194,6 +222,40 @@ def _single_number(simple: Tensor, truth: np.ndarray) -> Callable[[Tensor], np.n
     best = int(np.nanargmax(np.abs(agreement)))
     sign = np.sign(agreement[best])
     return lambda rows: np.asarray(sign * rows[:, best].double().numpy())
+
+
+def join(
+    validation: Rows, test: Rows, said: Mapping[str, np.ndarray]
+) -> tuple[dict[str, Any], np.ndarray]:
+    """The weighted mean of HSFNet's and MIQANet's quality that errs least on validation people.
+
+    Adds the method ``ensemble`` to the test side.
+
+    Args:
+        validation: With the method ``hsfnet``.
+        test: With the method ``hsfnet``.
+        said: MIQANet's calibrated quality by side, on the scale that is learned.
+
+    Returns:
+        What the ensemble's calibration holds, and the weighted means of the test side.
+    """
+    first = {
+        "validation": quality_to_target(torch.from_numpy(validation.methods["hsfnet"])).numpy(),
+        "test": quality_to_target(torch.from_numpy(test.methods["hsfnet"])).numpy(),
+    }
+    wanted = quality_to_target(torch.from_numpy(validation.truth)).numpy()
+
+    def mixed(side: str, weight: float) -> np.ndarray:
+        return weight * first[side] + (1 - weight) * said[side]
+
+    def error(weight: float) -> float:
+        return float(np.abs(mixed("validation", weight) - wanted).mean())
+
+    weight = float(min(np.linspace(0, 1, 21), key=error))
+    fit = fit_quality(mixed("validation", weight), wanted, validation.people)
+    quality = target_to_quality(torch.from_numpy(_line(fit, mixed("test", weight))))
+    test.methods["ensemble"] = quality.numpy()
+    return {**fit, "weight": weight}, mixed("test", weight)
 
 
 def measure(rows: Rows) -> dict[str, dict[str, Any]]:
@@ -233,13 +295,33 @@ def _agreement(values: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray], 
 def _covered(
     fit: Mapping[str, Any], said: np.ndarray, truth: np.ndarray, people: list[str]
 ) -> dict[str, Any]:
-    predicted = fit["slope"] * said + fit["offset"]
+    predicted = _line(fit, said)
     bins = np.digitize(predicted, fit["edges"], right=True)
     covered = np.abs(predicted - truth) <= np.array(fit["half_widths"])[bins]
     interval = bootstrap_by_person(
         people, lambda i: float(covered[i].mean()), rng=np.random.default_rng(0), n_draws=500
     )
     return {"value": float(covered.mean()), "interval": list(interval), "n": len(covered)}
+
+
+def _line(fit: Mapping[str, Any], said: np.ndarray) -> np.ndarray:
+    calibrated: np.ndarray = fit["slope"] * said + fit["offset"]
+    return calibrated
+
+
+def _ensemble(
+    numbers: dict[str, Any],
+    recipe: MiqanetRecipe,
+    options: argparse.Namespace,
+    scores: dict[str, Any],
+) -> Checkpoint:
+    """What joins HSFNet and MIQANet: no weights, a few numbers."""
+    card = _card(recipe, options, scores) | {
+        "name": "ensemble",
+        "task": "quality of head MR scans from two networks, and where models differ",
+        "size": "no weights of its own",
+    }
+    return Checkpoint("ensemble", {}, {}, {}, numbers, card, {})
 
 
 def _table(measured: Mapping[str, Any]) -> str:

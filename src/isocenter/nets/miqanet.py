@@ -8,6 +8,7 @@ included: the last blocks and the classifier of the transformer, and a convoluti
 stage.  They are not run.  ``improved`` does without them.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -31,8 +32,6 @@ PATCH = 8
 """Side of a patch: the grid of tokens is that of the residual network's third stage."""
 N_CLASSES = 1000
 """Of the transformer's idle classifier."""
-FIRST_ALPHA = 1.3862943611198906
-"""Logit of 0.8."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,9 @@ class Config:
     """Without the convolutional branch the network is MANIQA."""
     cnn_width: int = 64
     alpha: Literal["learned", "fixed"] = "learned"
-    """The transformer's share of the fused map, 0.8 at first."""
+    """The transformer's share of the fused map."""
+    first_alpha: float = 0.8
+    """That share at first."""
     fusion: Literal["tile", "bilinear", "layer3"] | None = None
     """How the last convolutional map gets the grid of the tokens: four copies side by side,
     enlarged, or the third map instead.  ``None``: ``tile`` in ``reference``, else ``bilinear``."""
@@ -122,7 +123,8 @@ class MIQANet(nn.Module):
             self.cnn_conv = nn.Conv2d(n_maps, narrow, 1, bias=False)
             self.cnn_norm = nn.BatchNorm2d(narrow)
             self.alpha = nn.Parameter(
-                torch.tensor(FIRST_ALPHA), requires_grad=config.alpha == "learned"
+                torch.tensor(_logit(config.first_alpha)),
+                requires_grad=config.alpha == "learned",
             )
         self.swin2 = _swin(config, narrow)
         self.score = _head(narrow, config.drop)
@@ -169,11 +171,17 @@ def _fusion(config: Config) -> str:
     return config.fusion or ("tile" if config.mode == "reference" else "bilinear")
 
 
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
 def _check(config: Config) -> None:
     """Refuse sizes that do not go together."""
     unit = PATCH * config.window
     if config.side % unit:
         raise UsageError(f"side is {config.side}: take a multiple of {unit} (8 times the window)")
+    if not 0 < config.first_alpha < 1:
+        raise UsageError(f"first_alpha is {config.first_alpha}: give a share between 0 and 1")
     for name, size, heads in (
         ("width", config.width, config.n_heads),
         ("half of width", config.width // 2, config.swin_heads),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -77,20 +78,30 @@ class SliceSet(Dataset[Slices]):
         seed: int,
         folder: Path,
     ) -> None:
-        self.scans = ExampleSet(
-            people, preprocess, n_slabs=n_kept, length=n_scans, seed=seed, folder=folder
-        )
+        self.scans = ExampleSet(people, preprocess, n_slabs=n_kept, length=n_scans, seed=seed)
         self.n_slices, self.side, self.length, self.seed = n_slices, side, length, seed
+        self.folder = folder
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> Slices:
-        scan = self.scans[self._scan_of(index)]
         rng = child(generator(self.seed), "slices", index)
-        drawn = torch.randperm(len(scan.slabs), generator=rng)[: self.n_slices]
-        slices = cropped(scan.slabs[drawn, 0], self.side, rng)
-        return Slices(turned(slices, rng), scan.quality[drawn])
+        slices, quality = self._some(self._scan_of(index), rng)
+        return Slices(turned(cropped(slices, self.side, rng), rng), quality)
+
+    def _some(self, number: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Some slices of a simulated scan and their quality; no others are read."""
+        file = self.folder / f"slices-{self.seed}-{number:06d}.safetensors"
+        if not file.exists():
+            scan = self.scans[number]
+            made = {"slices": scan.slabs[:, 0].contiguous(), "quality": scan.quality}
+            write_bytes(file, safetensors.torch.save(made))
+        with safetensors.safe_open(file, framework="pt") as kept:
+            quality = kept.get_tensor("quality")
+            drawn = torch.randperm(len(quality), generator=rng)[: self.n_slices].tolist()
+            read = kept.get_slice("slices")
+            return torch.stack([read[i] for i in drawn]), quality[drawn]
 
     def _scan_of(self, index: int) -> int:
         """Every scan comes once before any comes again."""

@@ -46,20 +46,20 @@ class MiqanetRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=900,
-            batch=8,
-            learning_rate=2e-3,
-            warm_up=100,
-            average=0.995,
+            n_steps=1000,
+            batch=32,
+            learning_rate=1e-3,
+            warm_up=50,
+            average=0.99,
             precision="bf16",
-            validate_every=450,
+            validate_every=1000,
         )
     )
     n_scans: int = 600
     """Simulated scans."""
     n_kept: int = 24
     """Slices kept of each."""
-    n_slices: int = 4
+    n_slices: int = 1
     """Slices of an example."""
     thinning: int = 4
     """Every so many slices of validation scans are looked at."""
@@ -73,18 +73,19 @@ class MiqanetRecipe(Recipe):
             mode="improved",
             side=96,
             n_inputs=2,
-            width=48,
-            depth=3,
+            width=32,
+            depth=2,
             n_heads=4,
-            taps=(0, 1, 2),
+            taps=(0, 1),
             n_tabs=1,
             swin_depths=(2,),
-            swin_hidden=48,
+            swin_hidden=32,
             drop=0.0,
             drop_path=0.05,
             scale=0.8,
             scramble=False,
             cnn_width=16,
+            first_alpha=0.2,
             last="softplus",
         )
     )
