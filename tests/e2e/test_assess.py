@@ -69,6 +69,37 @@ def test_one_and_two_workers_agree_and_a_bad_file_stops_nobody(
     assert not (tmp_path / "out1/bad_quality.json").exists()
 
 
+def test_several_models_say_where_they_differ(command: Command, head: Path, tmp_path: Path) -> None:
+    run = command("assess", head, "--model", "ensemble")
+    assert run.code == 0, run.err
+    document = result(tmp_path, "head_T1w")
+    assert [one["name"] for one in document["models"]] == ["hsfnet", "miqanet", "hysnet"]
+    assert [one["estimates"] for one in document["models"]] == [
+        "quality",
+        "quality",
+        "snr_estimated",
+    ]
+    assert document["provenance"]["model"] == "ensemble"
+    assert len(document["artifacts"]) == 6
+    differing = [one["name"] for one in document["models"] if one["agrees"] is False]
+    assert bool(differing) == any("differ: look at the scan" in note for note in document["notes"])
+    assert "  models    hsfnet" in run.out
+    assert "What each model says" in (tmp_path / "head_T1w_quality.html").read_text()
+
+
+@pytest.mark.parametrize("model", ["hysnet", "miqanet"])
+def test_one_model_alone(command: Command, head: Path, tmp_path: Path, model: str) -> None:
+    run = command("assess", head, "--model", model)
+    assert run.code == 0, run.err
+    document = result(tmp_path, "head_T1w")
+    assert document["provenance"]["model"] == model
+    assert document["artifacts"] == []
+    if document["domain"]["in_domain"]:
+        value = {"miqanet": document["score"], "hysnet": document["metrics"].get("snr_estimated")}
+        assert value[model]["value"] > 0
+        assert (document["score"]["value"] is None) == (model == "hysnet")
+
+
 def test_the_gate(command: Command, head: Path) -> None:
     assert command("assess", head, "--fail-below", 0, "--quiet").code in (0, 10)
     run = command("assess", head, "--fail-below", 100)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from isocenter.cli._options import Row
-from isocenter.data.scores import Finding, Opinion, QualityReport, ScanFacts
+from isocenter.data.scores import Finding, Opinion, QualityReport, ScanFacts, Score
 from isocenter.reports import text
 from isocenter.reports.measures import among, is_odd
 from isocenter.reports.series import Series
@@ -71,8 +72,12 @@ def _body(report: QualityReport, row: Row) -> Iterator[str]:
         yield f"  {'models' if i == 0 else '':<9} {_opinion(opinion)}"
     if row.series is not None:
         yield f"  volumes   {_series(row.series)}"
+    if not report.opinions:
+        for score in report.metrics.values():
+            if score.interval is not None:
+                yield f"  estimate  {_estimate(score)}"
     findings = text.worth_telling(report)[:MENTIONED]
-    if not findings:
+    if report.artifacts and not findings:
         yield "  artifact  none found"
     for i, finding in enumerate(findings):
         yield f"  {'artifact' if i == 0 else '':<9} {_finding(finding)}"
@@ -99,6 +104,12 @@ def _quality(report: QualityReport) -> str:
     if report.interval is not None:
         told += f"  (90 % interval {text.interval(report.interval)})"
     return f"{told}   {report.verdict}"
+
+
+def _estimate(score: Score) -> str:
+    """A quantity that a model estimates, with its interval."""
+    low, high = score.interval or (math.nan, math.nan)
+    return f"{score.name} {score.value:.3g}  (90 % interval {low:.3g}-{high:.3g})"
 
 
 def _opinion(opinion: Opinion) -> str:

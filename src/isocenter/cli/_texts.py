@@ -34,6 +34,7 @@ ASSESS_EXAMPLES = """Examples:
   isocenter assess sub-01_T1w.nii.gz
   isocenter assess bids/ --out results/ --workers 4
   isocenter assess *.nii.gz --json | jq .score.value
+  isocenter assess sub-01_T1w.nii.gz --model ensemble
   isocenter assess scan.nii.gz --fail-below 40 || echo "scan again"
 """
 

@@ -48,7 +48,8 @@ def assess(
         page: Write NAME_quality.html beside NAME_quality.json.
         workers: How many scans to work on at once, each in its own process.
         device: Where the network runs: auto, cpu, cuda or cuda:N.
-        model: Which model judges: one of `isocenter list models`, or a .safetensors file.
+        model: Which model judges: hsfnet, miqanet (quality alone), hysnet (SNR alone), ensemble
+            (all three), or a .safetensors file.
         volume: Of a 4-D file, take only this volume, counted from 0.
         series: Of a DICOM folder with several series, take this one: its number or UID.
         contrast: Contrast of the scans (T1w, T2w, FLAIR, PDw), when the file does not say.
@@ -136,6 +137,10 @@ def _check(fail_below: float | None, model: str) -> None:
 
     if fail_below is not None and not 0 <= fail_below <= 100:
         raise UsageError(f"--fail-below is {fail_below:g}: quality goes from 0 to 100")
+    if fail_below is not None and model == "hysnet":
+        raise UsageError(
+            "hysnet estimates the SNR and no quality: --fail-below needs another model"
+        )
     if model not in models.names() and not model.endswith(".safetensors"):
         raise UnknownName("model", model, models.names())
 

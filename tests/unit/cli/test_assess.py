@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from isocenter.cli._lines import lines
 from isocenter.cli._options import Row
 from isocenter.data.io._loaded import Loaded
+from isocenter.data.scores import Score
 from isocenter.reports.json import schema
-from tests.unit.reports.made import facts, made_report, opinions
+from tests.unit.reports.made import NO_QUALITY, facts, made_report, opinions
 
 Run = Callable[..., int]
 Scan = Callable[[str, str], Path]
@@ -49,6 +51,20 @@ def test_each_model_has_a_line() -> None:
         "  models    hsfnet    quality 62.3   moderate motion",
         "            hysnet    snr 7.25   as noisy as hsfnet says",
     ]
+
+
+def test_an_estimate_has_its_interval_and_no_artifact_is_claimed() -> None:
+    snr = Score("snr_estimated", 8.25, None, "higher", 0.0, math.inf, (7.0, 9.9))
+    row = Row(Path("a.nii.gz"), made_report(scores=(NO_QUALITY, snr), artifacts=()))
+    told = list(lines(row))
+    assert "  estimate  snr_estimated 8.25  (90 % interval 7-9.9)" in told
+    assert not any(line.startswith("  artifact") for line in told)
+
+
+def test_a_model_without_quality_has_no_gate(run: Run, scan: Scan, capsys: Captured) -> None:
+    scan("a.nii.gz", "62")
+    assert run("assess", "a.nii.gz", "--model", "hysnet", "--fail-below", "40") == 2
+    assert "hysnet estimates the SNR" in capsys.readouterr().err
 
 
 def test_measures_are_counted(run: Run, scan: Scan, capsys: Captured) -> None:
