@@ -5,7 +5,8 @@
 
 PYTHON   ?= python3
 PIP_ARGS ?=
-TEST_ARGS ?=
+# As many tests at once as there are cores, up to four: each process needs about 2 GB.
+TEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal
 
 VENV  := .venv
 BIN   := $(VENV)/bin

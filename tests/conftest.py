@@ -60,7 +60,9 @@ def data_root() -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     import torch
 
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    # Tests that run side by side share the two cores that every timing here is meant for.
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // workers))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,7 @@ ABOUT = {
     "`isocenter list metrics`",
     "measure": "families of measures of a head; `iso.measure`, `isocenter metrics`, "
     "`isocenter list measures`",
+    "dataset": "whose folders are known; `isocenter datasets`, `isocenter list datasets`",
 }
 
 
@@ -32,8 +33,10 @@ def page() -> str:
         registry.models,
         registry.metrics,
         registry.measures,
+        registry.datasets,
     )
-    head = "# Artifacts, readers, models, metrics, measures\n\nMade by `make docs` from the code.\n"
+    title = "# Artifacts, readers, models, metrics, measures, data sets"
+    head = f"{title}\n\nMade by `make docs` from the code.\n"
     return "\n".join([head, *map(section, rooms)])
 
 

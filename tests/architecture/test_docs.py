@@ -16,7 +16,7 @@ import pytest
 from isocenter import registry
 from isocenter.artifacts import PRESETS
 from isocenter.cli._texts import COMMANDS
-from isocenter.datasets import sample
+from isocenter.datasets import catalogue, sample
 from isocenter.reports.text import LEVELS
 from tests.architecture._source import GUIDE, PACKAGE, PAGES, README, ROOT, Block, blocks, short
 
@@ -135,13 +135,29 @@ def test_the_reference_page_is_what_the_code_says() -> None:
 
 @pytest.mark.parametrize(
     "entries",
-    [registry.artifacts, registry.readers, registry.models, registry.metrics, registry.measures],
+    [
+        registry.artifacts,
+        registry.readers,
+        registry.models,
+        registry.metrics,
+        registry.measures,
+        registry.datasets,
+    ],
     ids=lambda entries: entries.kind,
 )
 def test_every_entry_is_on_the_reference_page(entries: registry.Registry) -> None:
     text = (ROOT / "docs/reference/entries.md").read_text()
     part = text.split(f"## {entries.kind.capitalize()}s")[1].split("\n## ")[0]
     assert re.findall(r"^\| `(\w+)`", part, re.MULTILINE) == list(entries.names())
+
+
+def test_every_data_set_is_in_the_guide_with_its_page_and_people() -> None:
+    text = (GUIDE / "data-sets.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+)$", text, re.MULTILINE))
+    assert list(rows) == list(registry.datasets.names())
+    for layout in catalogue.layouts():
+        assert layout.home in rows[layout.name] or layout.name in ("collection", "plain")
+        assert f"| {layout.people or ''}" in rows[layout.name]
 
 
 def test_the_levels_of_the_guide_are_for_every_artifact_that_is_judged() -> None:

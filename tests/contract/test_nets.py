@@ -63,7 +63,39 @@ CASES = {
         {"width": 4, "head": (5, 3, 1), "direct": True, "hyper": False, "n_dims": 2},
         (((1, 64, 64),), ((1, 96, 80),)),
     ),
-}
+    "dbcnn": Case(
+        "dbcnn",
+        {"synthetic": (4, 4, 4, 4, 4, 4, 8, 8, 8), "authentic": (4, 4, 8, 8, 8)},
+        (((3, 32, 32),), ((3, 57, 43),)),
+    ),
+    "wadiqam": Case(
+        "wadiqam",
+        {"n_inputs": 1, "widths": (4, 4, 8, 8, 8), "n_hidden": 8},
+        (((1, 32, 32),), ((1, 100, 64),)),
+    ),
+    "two_stream": Case(
+        "two_stream",
+        {"widths": (4, 4, 8, 8), "n_region": 9, "n_hidden": 8},
+        (((3, 32, 32),), ((3, 100, 64),)),
+    ),
+    "cnniqa": Case(
+        "cnniqa",
+        {"n_filters": 4, "n_hidden": 8, "n_outputs": 2},
+        (((1, 32, 32),), ((1, 100, 64),)),
+    ),
+    "hyperiqa": Case(
+        "hyperiqa",
+        {"depth": 18, "width": 4, "n_reduced": (8,), "n_local": 2, "local_widths": (2, 2, 2),
+         "sizes": (28, 14, 7)},
+        (((3, 64, 64),), ((3, 97, 130),)),
+    ),
+    "resnet on images": Case(
+        "resnet", {"width": 4, "n_outputs": 3}, (((1, 32, 32),), ((1, 45, 64),))
+    ),
+    "resnet on volumes": Case(
+        "resnet", {"width": 4, "n_dims": 3}, (((1, 32, 32, 32),), ((1, 40, 32, 48),))
+    ),
+}  # fmt: skip
 COMPARING = {"perceptual"}
 """Nets that compare two images have their battery with the metrics that stand on them."""
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

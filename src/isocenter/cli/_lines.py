@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isocenter.cli._options import Row
-from isocenter.data.scores import Finding, QualityReport, ScanFacts
+from isocenter.data.scores import Finding, Opinion, QualityReport, ScanFacts
 from isocenter.reports import text
 from isocenter.reports.measures import among, is_odd
 from isocenter.reports.series import Series
@@ -67,6 +67,8 @@ def _body(report: QualityReport, row: Row) -> Iterator[str]:
     made_by = report.provenance
     yield head_line(report.scan, made_by.seconds, made_by.device)
     yield f"  quality   {_quality(report)}"
+    for i, opinion in enumerate(report.opinions):
+        yield f"  {'models' if i == 0 else '':<9} {_opinion(opinion)}"
     if row.series is not None:
         yield f"  volumes   {_series(row.series)}"
     findings = text.worth_telling(report)[:MENTIONED]
@@ -97,6 +99,11 @@ def _quality(report: QualityReport) -> str:
     if report.interval is not None:
         told += f"  (90 % interval {text.interval(report.interval)})"
     return f"{told}   {report.verdict}"
+
+
+def _opinion(opinion: Opinion) -> str:
+    value = "none" if opinion.score.value is None else f"{opinion.score.value:.3g}"
+    return f"{opinion.model:<9} {opinion.score.name} {value}   {opinion.says}"
 
 
 def _measures(report: QualityReport) -> str:

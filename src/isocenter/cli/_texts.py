@@ -51,6 +51,22 @@ COMPARE_EXAMPLES = """Examples:
   isocenter compare ratings.csv images/ --methods psnr,ssim,vif --workers 4
 """
 
+DATASETS = """Known data sets: how to get them, and whether all of one is there.
+
+ACTION is list (every data set with its size and licence), show NAME (where it
+is, its terms, the commands that download it, how its folders lie), or
+check NAME DIR (hold a folder against it). Nothing is downloaded for you.
+
+A check counts people and images by contrast, and names what is missing, empty
+or half there. It leaves with 0 when all is there, with 3 when something is
+missing, with 4 when nothing matches. bids and plain stand for any data set.
+"""
+DATASETS_EXAMPLES = """Examples:
+  isocenter datasets list
+  isocenter datasets show oasis
+  isocenter datasets check oasis downloads/oasis
+"""
+
 DEMO = """Assess a sample scan and a copy of it with simulated motion.
 
 Needs no data of your own and no network.
@@ -69,7 +85,7 @@ DISTORT_EXAMPLES = """Example:
   isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3
 """
 
-LIST = """List artifacts, models, presets, metrics, measures or recipes.
+LIST = """List artifacts, models, presets, metrics, measures, data sets or recipes.
 
 Each line is a name that other commands take, and what it stands for. Metrics and
 measures also say what they need (a reference, weights), which way is better
@@ -137,6 +153,7 @@ DOCTOR_EXAMPLES = """Example:
 COMMANDS = {
     "assess": ("isocenter.cli.assess:assess", ASSESS, ASSESS_EXAMPLES),
     "compare": ("isocenter.cli.compare:compare", COMPARE, COMPARE_EXAMPLES),
+    "datasets": ("isocenter.cli.datasets:datasets", DATASETS, DATASETS_EXAMPLES),
     "demo": ("isocenter.cli.demo:demo", DEMO, DEMO_EXAMPLES),
     "distort": ("isocenter.cli.distort:distort", DISTORT, DISTORT_EXAMPLES),
     "evaluate": ("isocenter.cli.evaluate:evaluate", EVALUATE, EVALUATE_EXAMPLES),

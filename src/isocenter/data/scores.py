@@ -14,6 +14,7 @@ from isocenter.data.step import Step
 __all__ = [
     "Domain",
     "Finding",
+    "Opinion",
     "Percentile",
     "Plane",
     "Provenance",
@@ -129,6 +130,20 @@ class Domain:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What one of several models says."""
+
+    model: str
+    model_sha256: str
+    score: Score
+    """What this model estimates: a quality, or another quantity."""
+    agrees: bool | None
+    """Whether it fits what the first model says; ``None`` for the first one."""
+    says: str
+    """One clause for a person."""
+
+
+@dataclass(frozen=True)
 class ScanFacts:
     """What the file said of itself."""
 
@@ -188,6 +203,8 @@ class QualityReport:
     provenance: Provenance
     notes: tuple[str, ...] = ()
     """Sentences that the reader of the report must see."""
+    opinions: tuple[Opinion, ...] = ()
+    """What each model says, where several were asked."""
 
     @property
     def quality(self) -> Score:

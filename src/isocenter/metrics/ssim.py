@@ -58,7 +58,10 @@ def ssim(
     if mask is not None:
         return mean(ssim_map(image, reference, data_range=data_range), mask)
     _check(image, reference, data_range)
-    return by_chunks(partial(_inner_mean, data_range=data_range), image, reference)
+    formula = partial(_inner_mean, data_range=data_range)
+    # The compiled pass makes nothing as large as an image, and needs no chunks.
+    passes_once = compiles(image, reference)
+    return formula(image, reference) if passes_once else by_chunks(formula, image, reference)
 
 
 def _inner_mean(image: Tensor, reference: Tensor, data_range: float) -> Tensor:
@@ -85,7 +88,7 @@ def _check(image: Tensor, reference: Tensor, data_range: float) -> None:
 
 def means(image: Tensor, reference: Tensor, *, data_range: float) -> tuple[Tensor, Tensor]:
     """Means of the similarity and of its second factor where the window fits, (N, C) each."""
-    if image.dtype == reference.dtype and compiles(image) and compiles(reference):
+    if compiles(image, reference):
         return similarity_means(image, reference, gaussian(WIDTH, SIGMA), _steady(data_range))
     luminance, structure = components(image, reference, data_range=data_range, edges="valid")
     return (luminance * structure).flatten(2).mean(2), structure.flatten(2).mean(2)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from isocenter.metrics._pairs import by_chunks, check, ratio, refuse_mask
-from isocenter.ops.windows import gaussian, slide
+from isocenter.ops.similarity import information_ratios
+from isocenter.ops.windows import compiles, gaussian, slide
 
 __all__ = [
     "BETTER",
@@ -89,12 +90,20 @@ def _information(image: Tensor, reference: Tensor, window: Tensor) -> tuple[Tens
 
     Each window of the image is modelled as ``gain * reference + noise of variance spoiled``.
     """
+    ratios = information_ratios if compiles(image, reference) else _ratios
+    kept, there = ratios(image, reference, window, flat=FLAT, noise=NOISE)
+    return kept.log1p().flatten(1).sum(1), there.log1p().flatten(1).sum(1)
+
+
+def _ratios(
+    image: Tensor, reference: Tensor, window: Tensor, *, flat: float, noise: float
+) -> tuple[Tensor, Tensor]:
+    """:func:`information_ratios` in tensors, which gradients take."""
     moments = torch.cat([image, reference, image**2, reference**2, image * reference], dim=1)
     x, y, xx, yy, xy = slide(moments, window).chunk(5, dim=1)
     own, true, common = (xx - x * x).relu(), (yy - y * y).relu(), xy - x * y
-    true = torch.where(true < FLAT, 0, true)
+    true = torch.where(true < flat, 0, true)
     gain = ratio(common, true, otherwise=0).relu()
-    gain = torch.where(own < FLAT, 0, gain)
-    spoiled = torch.where(gain > 0, own - gain * common, own).clamp(min=FLAT)
-    kept = torch.log1p(gain**2 * true / (spoiled + NOISE))
-    return kept.flatten(1).sum(1), torch.log1p(true / NOISE).flatten(1).sum(1)
+    gain = torch.where(own < flat, 0, gain)
+    spoiled = torch.where(gain > 0, own - gain * common, own).clamp(min=flat)
+    return gain**2 * true / (spoiled + noise), true / noise

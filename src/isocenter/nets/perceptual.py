@@ -15,13 +15,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from isocenter.errors import UsageError
+from isocenter.nets._blocks.vgg import VGG16_WIDTHS, vgg_stages
 
 __all__ = ["DISTS", "LPIPS", "Config", "Trunk", "build"]
 
-CHANNELS = {"alexnet": (64, 192, 384, 256, 256), "vgg16": (64, 128, 256, 512, 512)}
+CHANNELS = {"alexnet": (64, 192, 384, 256, 256), "vgg16": VGG16_WIDTHS}
 """Of the features that are compared, after the last convolution of every stage."""
-DEPTHS = (2, 2, 3, 3, 3)
-"""Convolutions of the stages of VGG-16."""
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the red, green and blue of the photographs, from 0 to 1."""
 LENGTH_FLOOR = 1e-10
@@ -125,13 +124,7 @@ def _alexnet() -> Trunk:
 
 
 def _vgg16(pool: Pool) -> Trunk:
-    stages, n_inputs = [], 3
-    for width, depth in zip(CHANNELS["vgg16"], DEPTHS, strict=True):
-        layers: list[nn.Module] = []
-        for _ in range(depth):
-            layers += [nn.Conv2d(n_inputs, width, 3, padding=1), nn.ReLU()]
-            n_inputs = width
-        stages.append(nn.Sequential(*layers))
+    stages = vgg_stages(3)
     return Trunk(stages, [_as_is, *[pool] * (len(stages) - 1)])
 
 

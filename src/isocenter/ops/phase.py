@@ -9,6 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from isocenter.ops._kernels_phase import agreement
+from isocenter.ops._threads import in_threads
+from isocenter.ops.windows import compiles
+
 __all__ = [
     "LogGaborBank",
     "angular_fan",
@@ -140,22 +144,38 @@ def phase_congruency(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
     Returns:
         From 0 (no structure) to 1 (all waves in phase).
     """
-    height, width = images.shape[1:]
-    bank = log_gabor_bank(height, width, images.dtype, images.device)
+    bank = log_gabor_bank(*images.shape[1:], images.dtype, images.device)
     # The filters ignore the mean; without it the spectrum keeps its digits.
     spectrum = torch.fft.fft2(images - images.mean((1, 2), keepdim=True))[:, None]
     rounding = torch.finfo(images.dtype).eps
+    agreed = _compiled_agreement if compiles(images) else _agreement
     energy, amplitude = torch.zeros_like(images), torch.zeros_like(images)
     for filters, noise_gain in zip(bank.filters, bank.noise_gain, strict=True):
-        waves = torch.fft.ifft2(spectrum * filters)
-        sizes, total = magnitude(waves), waves.sum(1)
-        length = magnitude(total) + rounding
-        # Along the mean phase the waves add up to the length; across it they disagree.
-        across = (waves * (total.conj() * (1 / length))[:, None]).imag.abs().sum(1)
-        noise = noise_gain * _median(sizes[:, 0].flatten(1))[:, None, None]
-        energy = energy + (length - across - noise).clamp_min(0)
-        amplitude = amplitude + sizes.sum(1)
+        agreeing, finest, sizes = agreed(torch.fft.ifft2(spectrum * filters), rounding)
+        noise = noise_gain * _median(finest.flatten(1))[:, None, None]
+        energy = energy + (agreeing - noise).clamp_min(0)
+        amplitude = amplitude + sizes
     return (energy + rounding) / (amplitude + rounding)
+
+
+def _agreement(waves: Tensor, rounding: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Waves (n, scales, h, w): energy in phase, amplitude of the finest, sum of amplitudes."""
+    sizes, total = magnitude(waves), waves.sum(1)
+    length = magnitude(total) + rounding
+    # Along the mean phase the waves add up to the length; across it they disagree.
+    across = (waves * (total.conj() * (1 / length))[:, None]).imag.abs().sum(1)
+    return length - across, sizes[:, 0], sizes.sum(1)
+
+
+def _compiled_agreement(waves: Tensor, rounding: float) -> tuple[Tensor, Tensor, Tensor]:
+    n_images, _, height, width = waves.shape
+    parts = torch.view_as_real(waves.contiguous()).flatten(3)
+    found = parts.new_empty(3, n_images, height, width)
+    limits = parts.new_tensor([rounding, TINY]).numpy()
+    numbers = parts.numpy(), limits, *found.numpy()
+    in_threads(lambda *part: agreement(*numbers, *part), n_images * height)
+    agreeing, finest, sizes = found
+    return agreeing, finest, sizes
 
 
 def magnitude(waves: Tensor) -> Tensor:

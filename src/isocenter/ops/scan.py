@@ -11,7 +11,8 @@ T + K sequential steps instead of T x K, no division and no product of decays, s
 overflow.  The backward pass recomputes the states instead of keeping them.
 
 Training in float32 on a CPU takes a compiled loop instead (``_kernels_scan.py``), which is
-several times faster; inference does not, because nobody should wait for a compiler.
+several times faster.  So does inference when there is much to do; for a little, nobody should
+wait for a compiler.
 """
 
 import math
@@ -23,6 +24,10 @@ from torch import Tensor
 from isocenter.ops._threads import in_threads
 
 __all__ = ["selective_scan"]
+
+MUCH = 2**24
+"""Updates of single states from which a compiled loop is worth its compilation, which takes
+seconds once and is then kept on disk."""
 
 Sequence = Float[Tensor, "batch group channel length"]
 StateSequence = Float[Tensor, "batch group state length"]
@@ -47,7 +52,8 @@ def selective_scan(
         Output with the shape and dtype of ``u``; differentiable in all six arguments.
     """
     learns = torch.is_grad_enabled() and any(x.requires_grad for x in (u, delta, a, b, c, d))
-    compiled = learns and u.device.type == "cpu" and u.dtype == torch.float32
+    worth_it = learns or u.numel() * a.shape[-1] >= MUCH
+    compiled = worth_it and u.device.type == "cpu" and u.dtype == torch.float32
     scan = _CompiledScan if compiled else _SelectiveScan
     output: Tensor = scan.apply(u, delta, a, b, c, d)  # type: ignore[no-untyped-call]
     return output

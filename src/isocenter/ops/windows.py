@@ -101,9 +101,15 @@ def slide_along(
     return out
 
 
-def compiles(stack: Tensor) -> bool:
-    """Whether compiled loops take it: on the processor, a type they know, without a gradient."""
-    return stack.device.type == "cpu" and stack.dtype in COMPILED and not stack.requires_grad
+def compiles(*stacks: Tensor) -> bool:
+    """Whether compiled loops take them: on the processor, of one known type, without a gradient."""
+    return all(
+        stack.device.type == "cpu"
+        and stack.dtype in COMPILED
+        and stack.dtype == stacks[0].dtype
+        and not stack.requires_grad
+        for stack in stacks
+    )
 
 
 def multiply_along(stack: Tensor, matrix: Tensor, axis: int) -> Tensor:

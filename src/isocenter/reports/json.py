@@ -15,6 +15,7 @@ from typing import TypeAlias
 from isocenter.data.scores import (
     Domain,
     Finding,
+    Opinion,
     Percentile,
     Provenance,
     QualityReport,
@@ -36,7 +37,7 @@ __all__ = [
     "with_reasons",
 ]
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Changes in its first part when a reader of older documents would break."""
 
 Document: TypeAlias = dict[str, JSON]
@@ -63,6 +64,8 @@ def document(report: QualityReport, series: Series | None = None) -> Document:
         "history": [_step(step) for step in report.history if step.name != "read"],
         "provenance": _provenance(report.provenance),
     }
+    if report.opinions:
+        made["models"] = [_opinion(opinion) for opinion in report.opinions]
     if series is not None:
         made["volumes"] = _series(series)
     return made
@@ -194,6 +197,18 @@ def _finding(finding: Finding) -> Document:
             {"plane": one.plane, "first": one.first, "last": one.last} for one in finding.slices
         ],
     }
+
+
+def _opinion(opinion: Opinion) -> Document:
+    made: Document = {
+        "name": opinion.model,
+        "sha256": opinion.model_sha256,
+        "estimates": opinion.score.name,
+        "score": metric(opinion.score),
+        "agrees": opinion.agrees,
+        "says": opinion.says,
+    }
+    return with_reasons(made, agrees="the first model, with which the others are compared")
 
 
 def _domain(domain: Domain) -> Document:

@@ -1,5 +1,6 @@
 """Where a training runs: processor, one or several GPUs or machines, and in which precision."""
 
+import logging
 import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,6 +45,8 @@ def make_fabric(
     _need_lightning()
     from lightning_fabric import Fabric
 
+    # It tells of every choice that was made for it.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     made = Fabric(
         accelerator=kind,
         devices=n_devices,

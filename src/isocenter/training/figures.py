@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +111,7 @@ def _of_levels(outcomes: Outcomes) -> dict[str, Figure]:
     return figures
 
 
-def _named_levels(columns: tuple[str, ...]) -> tuple[npt.NDArray[np.str_], Array] | None:
+def _named_levels(columns: tuple[str, ...]) -> tuple[npt.NDArray[Any], Array] | None:
     """Artifact and level of every class, when all names say so."""
     pairs = [(name, "0") if name == PRISTINE else _type_and_level(name) for name in columns]
     if not all(kind and level.isdigit() for kind, level in pairs):

@@ -1,10 +1,11 @@
 """The training loop: steps, not epochs; exactly resumable; the averaged weights are the result."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ __all__ = ["Trainer"]
 STATE = "state.safetensors"
 BEST = "best.safetensors"
 CURVE = "curve.tsv", "curve.html"
+Judge = Callable[[nn.Module], Mapping[str, float]]
 
 
 class Trainer:
@@ -111,7 +113,8 @@ class Trainer:
                     self._mark(seconds, say)
                 if self.finished or self._any(stopped()):
                     break
-        self.save()
+            if self.progress.recent:  # no point of the curve, so nothing is saved yet
+                self.save()
         return self.finished
 
     def averaged(self) -> nn.Module:
@@ -178,7 +181,7 @@ class Trainer:
         norm = self.fabric.clip_gradients(
             self._net, self._adam, max_norm=self.schedule.clip, error_if_nonfinite=False
         )
-        if not torch.isfinite(torch.as_tensor(norm)):
+        if norm is not None and not math.isfinite(float(norm)):
             raise self._diverged("gradient", range(len(parts)))
         self._adam.step()
         self.progress.step += 1
@@ -190,23 +193,23 @@ class Trainer:
         n_parts = self.schedule.accumulate
         with self.fabric.no_backward_sync(self._net, enabled=part < n_parts - 1):
             loss = self.task.loss(self._net, _moved(batch, self.fabric.device))
-            whole = self._mean(loss.detach())
-            if not whole.isfinite():
+            whole = float(self._mean(loss.detach()))
+            if not math.isfinite(whole):
                 raise self._diverged("loss", [part])
             self.fabric.backward(loss / n_parts)
-        return float(whole)
+        return whole
 
     def _mean(self, value: Tensor) -> Tensor:
         """Over all processes."""
         if self.fabric.world_size == 1:
             return value
-        mean = self.fabric.all_reduce(value, reduce_op="mean")
-        assert isinstance(mean, Tensor)
-        return mean
+        return cast(Tensor, self.fabric.all_reduce(value, reduce_op="mean"))
 
     def _any(self, here: bool) -> bool:
         """True when it holds in any process: all must leave the loop at the same step."""
-        return bool(self._mean(torch.tensor(float(here), device=self.fabric.device)) > 0)
+        if self.fabric.world_size == 1:
+            return here
+        return float(self._mean(torch.tensor(float(here), device=self.fabric.device))) > 0
 
     def _diverged(self, what: str, parts: "range | list[int]") -> Diverged:
         """The error that says where."""
@@ -225,11 +228,12 @@ class Trainer:
 
     def _is_point(self) -> bool:
         due = self.step % self.schedule.save_every == 0 or self.step == self.schedule.n_steps
-        return due or self._validates()
+        return due or self._judge() is not None
 
-    def _validates(self) -> bool:
+    def _judge(self) -> Judge | None:
+        """The validation that is due now."""
         due = self.step % self.schedule.validate_every == 0 or self.step == self.schedule.n_steps
-        return due and self.task.validate is not None
+        return self.task.validate if due else None
 
     def _mark(self, seconds: float, say: Callable[[str], None]) -> None:
         """Add a point to the curve, tell of it and save the state."""
@@ -237,7 +241,8 @@ class Trainer:
         loss = sum(progress.recent) / len(progress.recent)
         point = {"step": self.step, "loss": loss, "rate": schedule.rate(self.step - 1)}
         point["seconds"] = round(seconds, 4)
-        figures = self._validate() if self._validates() else {}
+        judge = self._judge()
+        figures = {} if judge is None else self._validate(judge)
         progress.recent.clear()
         progress.curve.append({**point, **figures})
         if self.fabric.is_global_zero:
@@ -249,11 +254,11 @@ class Trainer:
             )
         self.save()
 
-    def _validate(self) -> Mapping[str, float]:
+    def _validate(self, judge: Judge) -> Mapping[str, float]:
         """Figures of the averaged weights, which are kept when the first figure is the best."""
         figures: Mapping[str, float] = {}
         if self.fabric.is_global_zero:
-            figures = self._figures()
+            figures = self._figures(judge)
         figures = self.fabric.broadcast(figures)
         self.progress.validations.append(float(next(iter(figures.values()))))
         is_best = self.progress.best() == len(self.progress.validations) - 1
@@ -261,14 +266,13 @@ class Trainer:
             save_weights(self.folder / BEST, self.average)
         return figures
 
-    def _figures(self) -> dict[str, float]:
-        assert self.task.validate is not None
+    def _figures(self, judge: Judge) -> dict[str, float]:
         present = {name: value.clone() for name, value in self.net.state_dict().items()}
         self.net.load_state_dict(self.average)
         self.net.eval()
         try:
             with torch.no_grad():
-                return {k: float(v) for k, v in self.task.validate(self.net).items()}
+                return {k: float(v) for k, v in judge(self.net).items()}
         finally:
             self.net.load_state_dict(present)
             self.net.train()

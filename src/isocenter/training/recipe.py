@@ -31,7 +31,9 @@ class Task:
     """Example by index, each a function of (seed, index) alone; as many as the schedule needs.
     The batch of step ``i`` holds the examples from ``i * batch`` on."""
     loss: Callable[[nn.Module, Any], Tensor]
-    """Of a batch on the network's device; () in float32."""
+    """Of a batch on the network's device; () in float32.  It calls the network as a function and
+    nothing else of it, since several processes may share it; what comes out is float32, whatever
+    the precision inside."""
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None
     """Figures of validation people, from the averaged weights in evaluation mode; the first one
     decides which weights are kept, and higher is better."""

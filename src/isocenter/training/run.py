@@ -215,6 +215,7 @@ def _card(run: Run, split: Split, trainer: Trainer) -> dict[str, Any]:
     best = trainer.progress.best()
     return {
         **run.record(),
+        "data": run.data.resolve().name,
         "name": run.name,
         "split": {side: list(people) for side, people in split.items()},
         "steps": trainer.step,

@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from isocenter.errors import UsageError
-from isocenter.statistics import bootstrap_by_person, bootstrap_difference_by_person
-from isocenter.training.figures import Figure, figures_of
+from isocenter.statistics.bootstrap import draws_by_person, two_sided
+from isocenter.training.figures import figures_of
 from isocenter.training.outcomes import Outcomes
 
 __all__ = ["Method", "markdown", "pooled", "scored"]
 
+Array = npt.NDArray[np.float64]
 N_DRAWS = 1000
 
 
@@ -65,18 +67,21 @@ def scored(methods: Sequence[Method], *, seed: int = 0) -> dict[str, Any]:
     """
     kept = _in_common(methods)
     people = kept[0].outcomes.people
-    reference = figures_of(kept[0].outcomes)
-    rows = []
-    for method in kept:
-        figures = {
-            name: _measured(people, figure, seed)
+    # The same people are drawn for all methods, so that their differences are paired.
+    draws = draws_by_person(people, rng=np.random.default_rng(seed), n_draws=N_DRAWS)
+    every = [np.arange(len(people)), *draws]
+    drawn = [
+        {
+            name: np.array([figure(rows) for rows in every])
             for name, figure in figures_of(method.outcomes).items()
         }
-        if method is not kept[0]:
-            for name, figure in figures_of(method.outcomes).items():
-                other = reference.get(name)
-                figures[name]["difference"] = other and _difference(people, figure, other, seed)
-        rows.append({"name": method.name, "figures": figures})
+        for method in kept
+    ]
+    rows: list[dict[str, Any]] = [{"name": method.name} for method in kept]
+    for number, (row, found) in enumerate(zip(rows, drawn, strict=True)):
+        row["figures"] = {name: _measured(values) for name, values in found.items()}
+        for name, values in found.items() if number else ():
+            row["figures"][name]["difference"] = _difference(values, drawn[0].get(name))
     return {"n": len(people), "people": len(set(people)), "methods": rows}
 
 
@@ -126,25 +131,27 @@ def _keys(outcomes: Outcomes) -> list[tuple[str, str]]:
     return list(zip(outcomes.people, outcomes.items, strict=True))
 
 
-def _measured(people: Sequence[str], figure: Figure, seed: int) -> dict[str, Any]:
-    value = figure(np.arange(len(people)))
-    if math.isnan(value):
+def _measured(drawn: Array) -> dict[str, Any]:
+    """The value on all rows stands first, those of the draws behind it."""
+    if math.isnan(drawn[0]):
         return {"value": None, "interval": None}
-    rng = np.random.default_rng(seed)
-    low, high = bootstrap_by_person(people, figure, rng=rng, n_draws=N_DRAWS)
-    return {"value": value, "interval": [_plain(low), _plain(high)]}
+    return {"value": float(drawn[0]), "interval": [_plain(end) for end in _ends(drawn[1:])]}
 
 
-def _difference(
-    people: Sequence[str], one: Figure, other: Figure, seed: int
-) -> dict[str, Any] | None:
+def _difference(one: Array, other: Array | None) -> dict[str, Any] | None:
     """``one`` minus ``other`` on the same draws; ``None`` where either is not defined."""
-    every = np.arange(len(people))
-    if math.isnan(one(every)) or math.isnan(other(every)):
+    if other is None or math.isnan(one[0]) or math.isnan(other[0]):
         return None
-    rng = np.random.default_rng(seed)
-    found = bootstrap_difference_by_person(people, one, other, rng=rng, n_draws=N_DRAWS)
-    return {"value": found.value, "interval": [_plain(found.low), _plain(found.high)], "p": found.p}
+    apart = one - other
+    return {**_measured(apart), "p": two_sided(apart[1:])}
+
+
+def _ends(drawn: Array) -> tuple[float, float]:
+    kept = drawn[~np.isnan(drawn)]
+    if not kept.size:
+        return math.nan, math.nan
+    low, high = np.percentile(kept, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _plain(value: float) -> float | None:

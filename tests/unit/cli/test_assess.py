@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from isocenter.cli._lines import lines
+from isocenter.cli._options import Row
 from isocenter.data.io._loaded import Loaded
 from isocenter.reports.json import schema
-from tests.unit.reports.made import facts
+from tests.unit.reports.made import facts, made_report, opinions
 
 Run = Callable[..., int]
 Scan = Callable[[str, str], Path]
@@ -38,6 +40,15 @@ def test_one_scan(run: Run, scan: Scan, capsys: Captured, tmp_path: Path) -> Non
     assert lines[4] == "  report    a_quality.html"
     assert lines[5].startswith("  note      background is exactly zero")
     assert outputs(tmp_path) == {"a_quality.json", "a_quality.html"}
+
+
+def test_each_model_has_a_line() -> None:
+    row = Row(Path("a.nii.gz"), made_report(opinions=opinions()))
+    told = [line for line in lines(row) if line.startswith("  models") or "snr" in line]
+    assert told == [
+        "  models    hsfnet    quality 62.3   moderate motion",
+        "            hysnet    snr 7.25   as noisy as hsfnet says",
+    ]
 
 
 def test_measures_are_counted(run: Run, scan: Scan, capsys: Captured) -> None:

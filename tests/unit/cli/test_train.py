@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from isocenter.cli._app import run
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.io import write
 from isocenter.data.phantom import head_phantom
+from isocenter.training import scoring
 from tests.unit.training import toys
-from tests.unit.training.toys import ToyRecipe, install, make_people
+from tests.unit.training.toys import ToyRecipe, install, make_people, one_thread
 
 TRAINED = {
     "best.safetensors", "curve.html", "curve.tsv", "model.safetensors", "recipe.json", "scratch",
@@ -25,8 +27,11 @@ JUDGED = {"outcomes-test.tsv", "outcomes-train.tsv", "scores.json", "scores.md"}
 
 
 @pytest.fixture(autouse=True)
-def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+def toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     install(monkeypatch)
+    monkeypatch.setattr(scoring, "N_DRAWS", 20)
+    with one_thread():
+        yield
 
 
 @pytest.fixture

@@ -86,3 +86,13 @@ def test_filters_made_without_gradients_serve_with_them() -> None:
     images.requires_grad_()
     (slope,) = torch.autograd.grad(phase_congruency(images).sum(), images)
     assert slope.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_the_compiled_pass_is_the_formula_in_tensors(dtype: torch.dtype, limit: float) -> None:
+    images = torch.rand(3, 33, 40, generator=generator(5), dtype=torch.float64).to(dtype)
+    compiled = phase_congruency(images)
+    tensors = phase_congruency(images.clone().requires_grad_())
+    assert tensors.requires_grad
+    assert compiled.dtype == dtype
+    assert torch.allclose(compiled, tensors.detach(), rtol=0, atol=limit)

@@ -109,3 +109,18 @@ def test_cuda_equals_cpu() -> None:
     here = selective_scan(*given)
     there = selective_scan(*[x.cuda() for x in given]).cpu()
     assert (here - there).abs().max() <= 1e-4 * here.abs().max()
+
+
+def test_much_inference_takes_the_compiled_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    for form in ("_SelectiveScan", "_CompiledScan"):
+        real = getattr(scan, form).apply
+        monkeypatch.setattr(
+            getattr(scan, form), "apply", lambda *x, f=form, r=real: taken.append(f) or r(*x)
+        )
+    given = arguments(64, torch.float32)
+    little = selective_scan(*given)
+    monkeypatch.setattr(scan, "MUCH", given[0].numel() * given[2].shape[-1])
+    much = selective_scan(*given)
+    assert taken == ["_SelectiveScan", "_CompiledScan"]
+    assert (little - much).abs().max() <= 2e-6 * little.abs().max()

@@ -9,7 +9,8 @@ from torch import Tensor
 from isocenter.data.random import generator
 from isocenter.metrics.ms_ssim import ms_ssim
 from isocenter.metrics.ssim import means, ssim
-from isocenter.ops.similarity import similarity_means
+from isocenter.metrics.vifp import vifp
+from isocenter.ops.similarity import information_ratios, similarity_means
 from isocenter.ops.windows import box, slide
 
 SHAPES = [(11, 11), (40, 70), (11, 12, 13), (14, 30, 17)]
@@ -76,3 +77,43 @@ def test_a_gradient_of_the_reference_is_kept_too() -> None:
         (slope,) = torch.autograd.grad(value.sum(), clean)
         assert slope.isfinite().all()
         assert slope.abs().max() > 0
+
+
+@pytest.mark.parametrize("shape", [(41, 70), (90, 64), (41, 42, 43)])
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_information_in_one_pass_is_that_in_tensors(
+    shape: tuple[int, ...], dtype: torch.dtype, limit: float
+) -> None:
+    image, clean = pair(shape, dtype)
+    compiled = vifp(image, clean, data_range=1.0)
+    image.requires_grad_()
+    tensors = vifp(image, clean, data_range=1.0)
+    (slope,) = torch.autograd.grad(tensors.sum(), image)
+    assert slope.isfinite().all()
+    assert slope.abs().max() > 0
+    assert compiled.dtype == dtype
+    assert torch.allclose(compiled, tensors.detach(), rtol=limit, atol=0)
+
+
+@pytest.mark.parametrize("width", [1, 5, 12, 13, 17, 26])
+def test_information_in_any_window_is_its_formula(width: int) -> None:
+    x, y = pair((27, 40))
+    y[:, :, :, :20] = 0.3
+    taps = box(width)
+    m_x, m_y, xx, yy, xy = (slide(each, taps) for each in (x, y, x * x, y * y, x * y))
+    own, true, common = xx - m_x**2, yy - m_y**2, xy - m_x * m_y
+    true = torch.where(true < 1e-6, 0, true)
+    gain = torch.where((true > 0) & (own >= 1e-6), (common / true).clamp_min(0), 0)
+    rest = (own - gain * common).clamp_min(1e-6)
+    expected = gain**2 * true / (rest + 0.1), true / 0.1
+    found = information_ratios(x, y, taps, flat=1e-6, noise=0.1)
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == (3, 2, 28 - width, 41 - width)
+        assert torch.allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_no_number_stays_none() -> None:
+    image, clean = pair((50, 60), torch.float32)
+    image[0, 0, 20, 20] = float("nan")
+    for value in (ssim(image, clean, data_range=1.0), vifp(image, clean, data_range=1.0)):
+        assert value.isnan().tolist() == [True, False, False]

@@ -13,6 +13,7 @@ from PIL import Image
 from isocenter.data.scores import (
     Domain,
     Finding,
+    Opinion,
     Provenance,
     QualityReport,
     ScanFacts,
@@ -48,6 +49,17 @@ def made_report(name: str = "sub-01_T1w.nii.gz", **changes: object) -> QualityRe
         notes=("background is exactly zero (defaced?): air-noise measures left out",),
     )
     return replace(report, **changes)  # type: ignore[arg-type]
+
+
+def opinions() -> tuple[Opinion, ...]:
+    """Three models, of which one differs."""
+    good = Score("quality", 83.1, None, "higher", 0.0, 100.0, (75.2, 90.0))
+    noisy = Score("snr", 7.25, None, "higher", 0.0, math.inf, (6.1, 8.4))
+    return (
+        Opinion("hsfnet", "a1" * 32, QUALITY, None, "moderate motion"),
+        Opinion("miqanet", "d4" * 32, good, False, "better than hsfnet says"),
+        Opinion("hysnet", "e5" * 32, noisy, True, "as noisy as hsfnet says"),
+    )
 
 
 def findings() -> tuple[Finding, ...]:

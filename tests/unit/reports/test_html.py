@@ -12,7 +12,7 @@ import pytest
 from isocenter.data.scores import Domain
 from isocenter.reports import _draw, text
 from isocenter.reports.html import page
-from tests.unit.reports.made import NO_QUALITY, made_report
+from tests.unit.reports.made import NO_QUALITY, made_report, opinions
 from tests.unit.reports.test_json import series_of
 
 EVIL = [
@@ -115,6 +115,15 @@ def test_several_scans_share_one_page() -> None:
     assert 'href="#scan-2"' in made
     assert 'id="scan-2"' in made
     assert "2 scans" in made
+
+
+def test_models_that_differ_are_marked() -> None:
+    made = page([made_report(opinions=opinions())])
+    shown = Outline(made).text
+    for opinion in opinions():
+        assert opinion.says in shown
+    assert made.count('class="differs"') == 1
+    assert "What each model says" not in page([made_report()])
 
 
 def test_volumes_are_drawn() -> None:

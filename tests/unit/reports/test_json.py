@@ -15,7 +15,7 @@ from isocenter.data.scores import Domain, QualityReport, Score
 from isocenter.data.step import Step
 from isocenter.reports import json as results
 from isocenter.reports.series import Series, VolumeResult, median_volume
-from tests.unit.reports.made import NO_QUALITY, findings, made_report
+from tests.unit.reports.made import NO_QUALITY, findings, made_report, opinions
 
 VALIDATOR = jsonschema.Draft202012Validator(results.schema())
 ROOT = Path(__file__).parents[3]
@@ -46,6 +46,7 @@ BARE = made_report(
     domain=Domain(False, math.inf, 3.0, "it looks like a phantom"),
     history=(Step("blur", {"width": 2.0}, None),),
 )
+SEVERAL = made_report(opinions=opinions())
 OLD = made_report("odd\nname\udcff.nii.gz")
 
 
@@ -61,7 +62,9 @@ def series_of(*values: float | None) -> Series:
     return Series(median_volume(volumes) or 0, volumes)
 
 
-@pytest.mark.parametrize("report", [made_report(), BARE, OLD], ids=["full", "bare", "odd-name"])
+@pytest.mark.parametrize(
+    "report", [made_report(), BARE, OLD, SEVERAL], ids=["full", "bare", "odd-name", "models"]
+)
 @pytest.mark.parametrize("series", [None, series_of(40.0, None, 60.0), series_of(None, None)])
 def test_every_document_follows_the_schema(report: QualityReport, series: Series | None) -> None:
     VALIDATOR.validate(written(report, series))
@@ -97,6 +100,14 @@ def test_the_values_are_the_reports() -> None:
     assert motion["slices"][0] == {"plane": "axial", "first": 88, "last": 97}
     assert [step["name"] for step in document["history"]] == ["motion"]
     assert document["metrics"]["fwhm"]["reason_if_null"]["value"] == "no air around the head"
+
+
+def test_each_model_is_heard() -> None:
+    hsfnet, miqanet, hysnet = written(SEVERAL)["models"]
+    assert (hsfnet["agrees"], miqanet["agrees"], hysnet["agrees"]) == (None, False, True)
+    assert hsfnet["reason_if_null"]["agrees"]
+    assert (hysnet["estimates"], hysnet["score"]["value"]) == ("snr", 7.25)
+    assert "models" not in written(made_report())
 
 
 def test_same_report_same_bytes_and_sorted_keys() -> None:

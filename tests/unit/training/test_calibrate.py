@@ -15,7 +15,7 @@ from isocenter.data.random import generator
 from isocenter.ops.shading import N_SHADING_SIZES, N_SHADING_TERMS
 from isocenter.ops.slabs import N_SIMPLE
 from isocenter.training import predictions
-from isocenter.training.baseline import fit_classes, fit_values
+from isocenter.training.baselines.linear import fit_classes, fit_values
 from isocenter.training.calibrate import calibrate, fit_domain
 from isocenter.training.evaluate import (
     evaluate_baselines,

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 
 from isocenter.errors import InputError, UsageError
+from isocenter.training import scoring
 from isocenter.training.figures import calibration_error, constant, figures_of
 from isocenter.training.outcomes import Outcomes
 from isocenter.training.scoring import Method, markdown, pooled, scored
 
 CLASSES = ("pristine", "noise_1", "noise_2", "blur_1", "blur_2")
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "N_DRAWS", 100)
 
 
 def values(noise: float, *, people: int = 6, first: int = 0, seed: int = 0) -> Outcomes:

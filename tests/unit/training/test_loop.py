@@ -26,7 +26,7 @@ from isocenter.training.fabric import make_fabric
 from isocenter.training.loop import Trainer
 from isocenter.training.recipe import Task
 from isocenter.training.schedule import Schedule
-from tests.unit.training.toys import Lines, loss, toy_net, validate
+from tests.unit.training.toys import Lines, loss, one_thread, toy_net, validate
 
 ROOT = Path(__file__).parents[3]
 SCHEDULE = Schedule(
@@ -68,16 +68,13 @@ def assert_same(one: Path, other: Path) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """The last digits depend on the number of threads; so small a network needs one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def quiet_machine() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
-def whole(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(quiet_machine: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An undisturbed training."""
     folder = tmp_path_factory.mktemp("training") / "whole"
     assert trainer(folder).run(say=silent)

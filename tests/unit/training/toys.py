@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -146,6 +147,15 @@ class ToyRecipe(Recipe):
 
 
 RECIPE = ToyRecipe
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """The last digits depend on the number of threads, and so small a network needs one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from isocenter import registry
 from isocenter.data.io._content import inspected
 from isocenter.data.io._door import HEAD, enter
 from isocenter.data.io._loaded import Loaded, Selection
+from isocenter.data.io._names import contrast_of
 from isocenter.errors import BadVolume
 
 if TYPE_CHECKING:
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
     from isocenter.data.io._volumes import to_volume as to_volume
     from isocenter.data.io._volumes import write as write
 
-__all__ = ["Loaded", "Selection", "count_volumes", "load", "read", "to_volume", "write"]
+__all__ = [
+    "Loaded",
+    "Selection",
+    "contrast_of",
+    "count_volumes",
+    "load",
+    "read",
+    "to_volume",
+    "write",
+]
 
 _NEEDS_TORCH = ("read", "to_volume", "write")
 

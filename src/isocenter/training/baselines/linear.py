@@ -1,15 +1,30 @@
-"""The simple methods that a network must beat: a constant, and a straight line on few numbers."""
+"""Straight lines on few numbers: ridge regression, and logistic regression for classes."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Linear", "fit_classes", "fit_values"]
+from isocenter.training.baselines._learned import Learned, LearnsFromFeatures
+from isocenter.training.baselines._protocol import Array, Method
+from isocenter.training.baselines._simple import simple_table
+
+__all__ = ["Linear", "fit_classes", "fit_values", "method"]
 
 RIDGE = 1e-2
 """Weight of the squared coefficients; inputs are standardised."""
+
+
+def method(*, path: Path | None = None) -> Method:
+    """Straight lines on :func:`isocenter.ops.slabs.simple_numbers`.
+
+    Args:
+        path: Table in which the numbers are kept by the scan's hash.
+    """
+    return LearnsFromFeatures(simple_table(path), _learner, needs_all=True)
 
 
 @dataclass(frozen=True)
@@ -58,6 +73,19 @@ def fit_values(x: Tensor, y: Tensor) -> Linear:
     penalty[-1, -1] = 0
     weight = torch.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ y[:, None])
     return Linear(mean, scale, weight)
+
+
+def _learner(values: Array, truth: Array, n_classes: int | None) -> Learned:
+    x = torch.from_numpy(values).float()
+    if n_classes is None:
+        line = fit_values(x, torch.from_numpy(truth).float())
+        return lambda new: _outputs(line, new)
+    line = fit_classes(x, torch.from_numpy(truth).long(), n_classes)
+    return lambda new: np.asarray(torch.from_numpy(_outputs(line, new)).softmax(1).numpy())
+
+
+def _outputs(line: Linear, values: Array) -> Array:
+    return np.asarray(line(torch.from_numpy(values).float()).double().numpy())
 
 
 def _with_one(x: Tensor) -> Tensor:
