@@ -189,7 +189,7 @@ def _figure(entry: Any) -> str:
 def _line(name: str, value: str) -> Iterator[str]:
     """``name  value``, broken at words."""
     first, *rest = wrap(value, WIDTH - 14, break_long_words=False) or [""]
-    yield f"  {name:<12}{first}"
+    yield f"  {name:<11} {first}"
     for line in rest:
         yield f"  {'':<12}{line}"
 
