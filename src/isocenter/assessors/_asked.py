@@ -112,7 +112,7 @@ def _together(model: Ensemble, volume: Volume) -> Answer:
         _opinion(
             model.hysnet.checkpoint,
             snr,
-            *compare_noise(first.findings, snr, model.hysnet.checkpoint.calibration["clean"]),
+            *compare_noise(first.findings, snr, _clean(model.hysnet.checkpoint)),
         ),
     )
     differing = [one.model for one in opinions if one.agrees is False]
@@ -151,6 +151,12 @@ def compare_noise(
         return False, f"as of clean scans ({low:.1f} to {high:.1f}); hsfnet finds noise"
     where = "lower than" if snr.value < low else "higher than" if snr.value > high else "as"
     return True, f"{where} of clean scans ({low:.1f} to {high:.1f})"
+
+
+def _clean(checkpoint: Checkpoint) -> tuple[float, float]:
+    """5th and 95th percentile of what HyS-Net says of clean scans."""
+    low, high = checkpoint.calibration["clean"]
+    return float(low), float(high)
 
 
 def _opinion(checkpoint: Checkpoint, score: Score, agrees: bool | None, says: str) -> Opinion:
