@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,13 +21,12 @@ from typing import Any
 import torch
 from sklearn.ensemble import ExtraTreesRegressor
 
-from isocenter.assessors._outputs import OUTPUTS, PUBLISHED_CLASSES, TYPES, quality_to_target
+from isocenter.assessors._outputs import quality_to_target
 from isocenter.assessors._shading import shading_tensors, with_trees
 from isocenter.assessors.hsfnet import Assessor
 from isocenter.data.atomic import write_text
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.datasets.collection import Source, sources
-from isocenter.nets.hsfnet import build
 from isocenter.ops.trees import Trees
 from isocenter.training.calibrate import calibrate, fit_domain
 from isocenter.training.commit import commit_of
@@ -36,7 +36,7 @@ from isocenter.training.evaluate import (
     evaluate_published,
     table,
 )
-from isocenter.training.examples import ExampleSet
+from isocenter.training.fabric import make_fabric
 from isocenter.training.loop import Trainer
 from isocenter.training.predictions import (
     Predictions,
@@ -75,11 +75,15 @@ def train(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
     """Train to the last step and leave the averaged weights in ``raw.safetensors``."""
     if (options.out / "raw.safetensors").exists():
         return
-    trainer = _trainer(recipe, options)
+    scans = options.out / "scans"
+    scans.mkdir(exist_ok=True)
+    task = recipe.task(options.data, recipe.split(options.data), scans)
+    fabric = make_fabric(options.device, precision=recipe.schedule.precision)
+    trainer = Trainer(task, recipe.schedule, options.out, fabric, seed=recipe.seed)
     trainer.resume()
-    trainer.run(n_workers=options.workers, say=lambda line: print(line, flush=True))
-    weights = trainer.averaged().cpu().state_dict()
-    _checkpoint(recipe, dict(weights), {}, {}).save(options.out / "raw.safetensors")
+    if not trainer.run(n_workers=options.workers, say=_say):
+        sys.exit(130)
+    recipe.checkpoint(trainer.averaged(), {}).save(options.out / "raw.safetensors")
 
 
 def predict_all(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
@@ -131,8 +135,8 @@ def finish(recipe: AssessorRecipe, options: argparse.Namespace) -> None:
     }
     raw = Checkpoint.load(options.out / "raw.safetensors")
     tensors = {**raw.weights(), **{f"fitted.{key}": value for key, value in fitted.items()}}
-    card = _card(recipe, sources(options.data), scores)
-    made = _checkpoint(recipe, tensors, calibration, card)
+    card = _card(recipe, options.data, scores)
+    made = replace(raw, tensors=tensors, calibration=calibration, card=card)
     made.save(options.out / "hsfnet.safetensors", dtype=torch.float16)
     text = "\n\n".join(f"## {name}\n\n{table(measured)}" for name, measured in scores.items())
     write_text(options.out / "scores.md", text + "\n")
@@ -180,54 +184,13 @@ def _deal(scans: tuple[Source, ...], n: int) -> list[list[Source]]:
     return [part for i in range(n) if (part := list(scans[i::n]))]
 
 
-def _trainer(recipe: AssessorRecipe, options: argparse.Namespace) -> Trainer:
-    scans = options.out / "scans"
-    scans.mkdir(exist_ok=True)
-    examples = ExampleSet(
-        recipe.side(options.data, "train"),
-        recipe.preprocess,
-        n_slabs=recipe.n_slabs,
-        length=recipe.schedule.n_steps * recipe.schedule.batch,
-        seed=recipe.seed,
-        repeats=recipe.repeats,
-        folder=scans,
-    )
-    net = build(recipe.config, seed=recipe.seed)
-    return Trainer(net, examples, recipe.schedule, options.out, options.device)
-
-
-def _checkpoint(
-    recipe: AssessorRecipe,
-    tensors: dict[str, torch.Tensor],
-    calibration: dict[str, Any],
-    card: dict[str, Any],
-) -> Checkpoint:
-    outputs = {
-        "levels": {"of": list(TYPES), "levels": [0, 1, 2, 3, 4], "size": OUTPUTS["levels"]},
-        "published": {"of": [f"{a}_{v}" for a, v in PUBLISHED_CLASSES]},
-        "quality": {"of": "-log(1 - SSIM + 0.003)", "better": "higher", "range": [0.0, 5.81]},
-        "alone": {"of": list(TYPES), "each": "quality if the scan has this artifact alone"},
-    }
-    return Checkpoint(
-        net="hsfnet",
-        config=asdict(recipe.config),
-        preprocess=recipe.preprocess.to_json(),
-        outputs=outputs,
-        calibration=calibration,
-        card=card,
-        tensors=tensors,
-    )
-
-
-def _card(
-    recipe: AssessorRecipe, found: tuple[Source, ...], scores: dict[str, Any]
-) -> dict[str, Any]:
-    split = recipe.split(found)
+def _card(recipe: AssessorRecipe, data: Path, scores: dict[str, Any]) -> dict[str, Any]:
+    split = recipe.split(data)
     return {
         "name": "hsfnet",
         "task": "artifact type, level and quality of head MR scans; research use only",
         "licence": "Apache-2.0",
-        "data": sorted({source.origin for source in found}),
+        "data": sorted({source.origin for source in sources(data)}),
         "foreign": f"{N_FOREIGN} painted objects that are no heads, for the domain check",
         "damage": "simulated: presets physical and hsfnet-2025, singly and in pairs",
         "shading": "200 randomised trees on all training scans, eight variants of each",
@@ -249,7 +212,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
     parser.add_argument("--threads", type=int, default=1, help="threads of the network")
     parser.add_argument("--processes", type=int, default=2, help="processes that measure")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     return parser.parse_args()
 
 

@@ -14,6 +14,7 @@
     ├── NothingFound          4    no input matched
     ├── BadCheckpoint         5    a model or its weights are missing or damaged
     ├── ResourceError         6    disk, memory or permission
+    ├── Diverged              7    a training whose loss is not finite
     └── QualityGate          10    a scan is below ``--fail-below``
 
 A message is one sentence that says what is wrong, what was given and what to do.
@@ -30,6 +31,7 @@ __all__ = [
     "BadCheckpoint",
     "BadKSpace",
     "BadVolume",
+    "Diverged",
     "InputError",
     "IsocenterError",
     "MissingExtra",
@@ -111,6 +113,12 @@ class ResourceError(IsocenterError):
     """Disk, memory or permission stands in the way."""
 
     exit_code = 6
+
+
+class Diverged(IsocenterError):
+    """The loss or the gradient of a training is no longer finite."""
+
+    exit_code = 7
 
 
 class QualityGate(IsocenterError):

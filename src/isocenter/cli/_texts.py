@@ -12,6 +12,7 @@ EXIT_CODES = {
     4: "nothing matched",
     5: "a model or its weights are missing or damaged",
     6: "disk, memory or permission",
+    7: "a training whose loss is not finite",
     10: "quality gate not met (--fail-below)",
     130: "interrupted; finished results are kept",
 }

@@ -34,6 +34,7 @@ __all__ = [
     "Damage",
     "Example",
     "ExampleSet",
+    "collate",
     "damage_scan",
     "full_reference",
     "with_field_of_view",
@@ -68,6 +69,12 @@ class Example:
     """() index into ``PUBLISHED_CLASSES``, or ``UNKNOWN``."""
     quality: Tensor
     """(S,) full-reference quality of each slab; NaN where it shows no head."""
+
+
+def collate(examples: list[Example]) -> Example:
+    """Stack examples along a new first axis."""
+    names = Example.__dataclass_fields__
+    return Example(**{name: torch.stack([getattr(e, name) for e in examples]) for name in names})
 
 
 class ExampleSet(Dataset[Example]):

@@ -1,149 +1,275 @@
 """The training loop: steps, not epochs; exactly resumable; the averaged weights are the result."""
 
-import math
+import dataclasses
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from isocenter.data.atomic import write_bytes, write_text
-from isocenter.ops.slabs import compressed, spectra
-from isocenter.training.examples import Example, ExampleSet
-from isocenter.training.losses import Targets, loss_of
+from isocenter.data.atomic import write_text
+from isocenter.data.random import child, generator
+from isocenter.errors import Diverged, UsageError
+from isocenter.training._state import (
+    Progress,
+    load_weights,
+    read_state,
+    save_weights,
+    write_state,
+)
+from isocenter.training.chance import drawing_parts, drawn_from
+from isocenter.training.interrupt import ignore_signals, noted_signals
+from isocenter.training.recipe import Task
+from isocenter.training.schedule import Schedule
 
-__all__ = ["Schedule", "Trainer", "collate"]
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
+__all__ = ["Trainer"]
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long, how fast."""
-
-    n_steps: int
-    batch: int
-    """Examples of a step."""
-    sets: int = 2
-    """Each example's slabs are dealt into this many sets, each judged as a scan of its own."""
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.02
-    warm_up: int = 200
-    """Steps over which the learning rate rises from 0; then it falls along a cosine."""
-    average: float = 0.998
-    """Decay of the exponential average of weights."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a step, counted from 0."""
-        if step < self.warm_up:
-            return self.learning_rate * (step + 1) / self.warm_up
-        done = (step - self.warm_up) / max(1, self.n_steps - self.warm_up)
-        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+STATE = "state.safetensors"
+BEST = "best.safetensors"
+CURVE = "curve.tsv"
 
 
 class Trainer:
-    """Trains a network on an :class:`ExampleSet`; everything it needs to go on is in ``folder``."""
+    """Trains the network of a task; everything it needs to go on is in ``folder``.
+
+    Args:
+        task: What is trained.
+        schedule: How long and how fast.
+        folder: For ``state.safetensors``, ``best.safetensors`` and ``curve.tsv``.
+        fabric: From :func:`~isocenter.training.fabric.make_fabric`.  Of several processes, the
+            one of rank r takes every world-th example of a batch from the r-th on, so that their
+            number does not change a batch.
+        seed: Decides dropout and what else the network draws in training.
+
+    Raises:
+        UsageError: The batch cannot be dealt evenly.
+    """
 
     def __init__(
-        self, net: nn.Module, examples: ExampleSet, schedule: Schedule, folder: Path, device: str
+        self, task: Task, schedule: Schedule, folder: Path, fabric: "Fabric", *, seed: int
     ) -> None:
-        self.net = net.to(device)
-        self.average = {k: v.detach().clone() for k, v in net.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(_groups(net, schedule.weight_decay))
-        self.examples, self.schedule, self.folder, self.device = examples, schedule, folder, device
-        self.step = 0
-        self.curve: list[str] = ["step\tloss\trate\tseconds"]
+        if schedule.batch % (fabric.world_size * schedule.accumulate):
+            raise UsageError(
+                f"a batch of {schedule.batch} cannot be dealt evenly to {fabric.world_size} "
+                f"processes in {schedule.accumulate} parts: change schedule.batch"
+            )
+        self.task, self.schedule, self.folder, self.fabric = task, schedule, folder, fabric
+        self.seed = seed
+        self.net = task.net
+        if fabric.world_size > 1 and fabric.device.type == "cuda":
+            # Batch statistics of the whole batch, not of each process's share.
+            self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
+        self.adam = torch.optim.AdamW(_groups(self.net, schedule.weight_decay))
+        self._net, self._adam = fabric.setup(self.net, self.adam)
+        self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+        self.progress = Progress()
+        self._parts = drawing_parts(self.net)
 
-    def run(
-        self, *, n_workers: int, save_every: int = 50, say: Callable[[str], None] = print
-    ) -> None:
-        """Train to the end, saving now and then; call it again after a stop."""
-        began, first, recent = time.monotonic(), self.step, []
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self.progress.step
+
+    @property
+    def finished(self) -> bool:
+        """True behind the last step, or when patience has run out."""
+        patience = self.schedule.patience
+        tired = patience is not None and self.progress.fruitless() >= patience
+        return tired or self.step >= self.schedule.n_steps
+
+    def run(self, *, n_workers: int = 0, say: Callable[[str], None] = print) -> bool:
+        """Train to the end, saving now and then; call it again after a stop.
+
+        Ctrl-C and SIGTERM let the step end and save the state.
+
+        Args:
+            n_workers: Processes that make examples; 0 makes them in this one.
+            say: Told one line at every point of the curve.
+
+        Returns:
+            True when finished, False when stopped.
+
+        Raises:
+            Diverged: The loss or the gradient is no longer finite; nothing is saved then.
+        """
+        if self.finished:
+            return True
+        began, first = time.monotonic(), self.step
         self.net.train()
-        for example in self._batches(n_workers):
-            recent.append(self._step(example))
-            if self.step % save_every == 0 or self.step == self.schedule.n_steps:
-                seconds = (time.monotonic() - began) / (self.step - first)
-                loss = sum(recent) / len(recent)
-                left = (self.schedule.n_steps - self.step) * seconds / 60
-                say(
-                    f"step {self.step}/{self.schedule.n_steps}  loss {loss:.3f}  "
-                    f"{self.schedule.batch / seconds:.1f} scans/s  {left:.0f} min left"
-                )
-                rate = self.schedule.rate(self.step)
-                self.curve.append(f"{self.step}\t{loss:.5f}\t{rate:.3e}\t{seconds:.3f}")
-                recent.clear()
-                self.save()
+        with noted_signals() as stopped:
+            for parts in self._batches(n_workers):
+                self.progress.recent.append(self._step(parts))
+                if self._is_point():
+                    seconds = (time.monotonic() - began) / (self.step - first)
+                    self._mark(seconds, say)
+                if self.finished or self._any(stopped()):
+                    break
+        self.save()
+        return self.finished
 
     def averaged(self) -> nn.Module:
-        """The network with its averaged weights, in evaluation mode."""
-        self.net.load_state_dict(self.average)
+        """The network in evaluation mode with its averaged weights: those of the best validation,
+        or the last ones when there was none."""
+        best = self.folder / BEST
+        weights = self.average if self.progress.best() is None else load_weights(best)
+        self.net.load_state_dict(weights)
         return self.net.eval()
 
     def save(self) -> None:
         """Write the whole state; the file of the last save is replaced only when complete."""
-        tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.items()}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{i}.{key}": value for key, value in state.items()}
-        tensors["step"] = torch.tensor(self.step)
-        plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        write_bytes(self.folder / "state.safetensors", safetensors.torch.save(plain))
-        write_text(self.folder / "curve.tsv", "\n".join(self.curve) + "\n")
+        if self.fabric.is_global_zero:
+            write_state(self.folder / STATE, self.net, self.average, self.adam, self.progress)
+            write_text(self.folder / CURVE, _table(self.progress.curve))
+        self.fabric.barrier()
 
     def resume(self) -> bool:
-        """Go back to the last save; False when there is none."""
-        file = self.folder / "state.safetensors"
+        """Go back to the last save; False when there is none.
+
+        Raises:
+            BadCheckpoint: The state is damaged or belongs to another network.
+        """
+        file = self.folder / STATE
         if not file.exists():
             return False
-        tensors = safetensors.torch.load(file.read_bytes())
-        self.net.load_state_dict(_below(tensors, "net."))
-        self.average = {k: v.to(self.device) for k, v in _below(tensors, "average.").items()}
-        adam: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below(tensors, "adam.").items():
-            index, key = name.split(".", 1)
-            adam.setdefault(int(index), {})[key] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": adam, "param_groups": groups})
-        self.step = int(tensors["step"])
-        self.curve = (self.folder / "curve.tsv").read_text().splitlines()
+        average, self.progress = read_state(file, self.net, self.adam)
+        self.average = {k: v.to(self.fabric.device) for k, v in average.items()}
         return True
 
-    def _batches(self, n_workers: int) -> Iterator[Example]:
-        size = self.schedule.batch
-        order = range(self.step * size, self.schedule.n_steps * size)
+    def _batches(self, n_workers: int) -> Iterator[list[Any]]:
+        """For each step, this process's parts of the batch."""
+        n_parts, world = self.schedule.accumulate, self.fabric.world_size
         loader = DataLoader(
-            self.examples,
-            batch_size=size,
-            sampler=list(order),
-            collate_fn=collate,
+            self.task.examples,
+            batch_size=self.schedule.batch // (world * n_parts),
+            sampler=self._rows(self.step, self.schedule.n_steps),
+            collate_fn=self.task.collate,
             num_workers=n_workers,
             multiprocessing_context="spawn" if n_workers else None,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_begin_worker,
             prefetch_factor=4 if n_workers else None,
+            pin_memory=self.fabric.device.type == "cuda",
+            # The loader draws a seed that nothing uses: not from the global generator.
+            generator=generator(self.seed),
         )
-        return iter(loader)
+        parts = iter(loader)
+        for _ in range(self.step, self.schedule.n_steps):
+            yield [next(parts) for _ in range(n_parts)]
 
-    def _step(self, batch: Example) -> float:
-        for group in self.optimizer.param_groups:
+    def _rows(self, first: int, last: int) -> range:
+        """Indices of this process's examples from one step to another."""
+        size = self.schedule.batch
+        return range(first * size + self.fabric.global_rank, last * size, self.fabric.world_size)
+
+    def _step(self, parts: list[Any]) -> float:
+        for group in self.adam.param_groups:
             group["lr"] = self.schedule.rate(self.step)
-        slabs, facts, targets = _deal(batch, self.schedule.sets, self.device)
-        # bfloat16 for products and convolutions; the scan and the loss stay in float32.
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
-            waves = spectra(slabs, self.examples.preprocess)
-            output = self.net(compressed(slabs), waves, facts)
-        loss = loss_of(output.scan.float(), output.slabs.float(), targets)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), self.schedule.clip)
-        self.optimizer.step()
-        self.step += 1
+        self.adam.zero_grad(set_to_none=True)
+        rng = child(generator(self.seed), "step", self.step, self.fabric.global_rank)
+        with drawn_from(rng, self._parts, self.fabric.device):
+            losses = [self._backward(part, i) for i, part in enumerate(parts)]
+        norm = self.fabric.clip_gradients(
+            self._net, self._adam, max_norm=self.schedule.clip, error_if_nonfinite=False
+        )
+        if not torch.isfinite(torch.as_tensor(norm)):
+            raise self._diverged("gradient", range(len(parts)))
+        self._adam.step()
+        self.progress.step += 1
         self._move_average()
-        return float(loss.detach())
+        return sum(losses) / len(losses)
+
+    def _backward(self, batch: Any, part: int) -> float:
+        """Add a part's gradient; returns its loss over all processes."""
+        n_parts = self.schedule.accumulate
+        with self.fabric.no_backward_sync(self._net, enabled=part < n_parts - 1):
+            loss = self.task.loss(self._net, _moved(batch, self.fabric.device))
+            whole = self._mean(loss.detach())
+            if not whole.isfinite():
+                raise self._diverged("loss", [part])
+            self.fabric.backward(loss / n_parts)
+        return float(whole)
+
+    def _mean(self, value: Tensor) -> Tensor:
+        """Over all processes."""
+        if self.fabric.world_size == 1:
+            return value
+        mean = self.fabric.all_reduce(value, reduce_op="mean")
+        assert isinstance(mean, Tensor)
+        return mean
+
+    def _any(self, here: bool) -> bool:
+        """True when it holds in any process: all must leave the loop at the same step."""
+        return bool(self._mean(torch.tensor(float(here), device=self.fabric.device)) > 0)
+
+    def _diverged(self, what: str, parts: "range | list[int]") -> Diverged:
+        """The error that says where."""
+        rows, n_parts = self._rows(self.step, self.step + 1), self.schedule.accumulate
+        size = len(rows) // n_parts
+        at = [str(row) for i in parts for row in rows[i * size : (i + 1) * size]]
+        kept = f"{self.folder / STATE} holds the last good state" if self._has_state() else ""
+        return Diverged(
+            f"the {what} is not finite at step {self.step + 1}, examples {', '.join(at)}; "
+            f"{kept or 'nothing is saved yet'}: look at these examples, "
+            "or begin anew with a lower schedule.learning_rate"
+        )
+
+    def _has_state(self) -> bool:
+        return (self.folder / STATE).exists()
+
+    def _is_point(self) -> bool:
+        due = self.step % self.schedule.save_every == 0 or self.step == self.schedule.n_steps
+        return due or self._validates()
+
+    def _validates(self) -> bool:
+        due = self.step % self.schedule.validate_every == 0 or self.step == self.schedule.n_steps
+        return due and self.task.validate is not None
+
+    def _mark(self, seconds: float, say: Callable[[str], None]) -> None:
+        """Add a point to the curve, tell of it and save the state."""
+        progress, schedule = self.progress, self.schedule
+        loss = sum(progress.recent) / len(progress.recent)
+        point = {"step": self.step, "loss": loss, "rate": schedule.rate(self.step - 1)}
+        point["seconds"] = round(seconds, 4)
+        figures = self._validate() if self._validates() else {}
+        progress.recent.clear()
+        progress.curve.append({**point, **figures})
+        if self.fabric.is_global_zero:
+            left = _duration((schedule.n_steps - self.step) * seconds)
+            shown = "".join(f"  {name} {figure:.4f}" for name, figure in figures.items())
+            say(
+                f"step {self.step}/{schedule.n_steps}  loss {loss:.4f}{shown}  "
+                f"{schedule.batch / seconds:.1f} examples/s  {left} left"
+            )
+        self.save()
+
+    def _validate(self) -> Mapping[str, float]:
+        """Figures of the averaged weights, which are kept when the first figure is the best."""
+        figures: Mapping[str, float] = {}
+        if self.fabric.is_global_zero:
+            figures = self._figures()
+        figures = self.fabric.broadcast(figures)
+        self.progress.validations.append(float(next(iter(figures.values()))))
+        is_best = self.progress.best() == len(self.progress.validations) - 1
+        if is_best and self.fabric.is_global_zero:
+            save_weights(self.folder / BEST, self.average)
+        return figures
+
+    def _figures(self) -> dict[str, float]:
+        assert self.task.validate is not None
+        present = {name: value.clone() for name, value in self.net.state_dict().items()}
+        self.net.load_state_dict(self.average)
+        self.net.eval()
+        try:
+            with torch.no_grad():
+                return {k: float(v) for k, v in self.task.validate(self.net).items()}
+        finally:
+            self.net.load_state_dict(present)
+            self.net.train()
 
     def _move_average(self) -> None:
         # A short memory at first: the average must not carry the random start along.
@@ -154,31 +280,6 @@ class Trainer:
                     self.average[name].lerp_(value, 1 - decay)
                 else:
                     self.average[name].copy_(value)
-
-
-def collate(examples: list[Example]) -> Example:
-    """Stack examples along a new first axis."""
-    names = Example.__dataclass_fields__
-    return Example(**{name: torch.stack([getattr(e, name) for e in examples]) for name in names})
-
-
-def _deal(batch: Example, sets: int, device: str) -> tuple[Tensor, Tensor, Targets]:
-    """Deal the slabs of each example into sets: (B, S, ...) -> (B sets, S / sets, ...)."""
-
-    def dealt(x: Tensor) -> Tensor:
-        split: Tensor = x.to(device).unflatten(1, (sets, -1))
-        return split.flatten(0, 1)
-
-    def repeated(x: Tensor) -> Tensor:
-        return x.to(device).repeat_interleave(sets, 0)
-
-    targets = Targets(
-        repeated(batch.levels),
-        repeated(batch.present),
-        repeated(batch.published),
-        dealt(batch.quality),
-    )
-    return dealt(batch.slabs).float(), dealt(batch.facts), targets
 
 
 def _groups(net: nn.Module, weight_decay: float) -> list[dict[str, object]]:
@@ -193,9 +294,37 @@ def _groups(net: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     ]
 
 
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+def _moved(batch: Any, device: torch.device) -> Any:
+    """The batch with all its tensors on the device."""
+    match batch:
+        case Tensor():
+            return batch.to(device, non_blocking=True)
+        case dict():
+            return {key: _moved(value, device) for key, value in batch.items()}
+        case tuple() | list():
+            moved = [_moved(value, device) for value in batch]
+            return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
+    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
+        fields = [field.name for field in dataclasses.fields(batch)]
+        return dataclasses.replace(
+            batch, **{name: _moved(getattr(batch, name), device) for name in fields}
+        )
+    return batch
 
 
-def _one_thread(worker: int) -> None:
+def _table(curve: list[dict[str, float]]) -> str:
+    """Tab-separated; a figure that a point lacks is empty."""
+    names = list(dict.fromkeys(name for point in curve for name in point))
+    rows = ["\t".join(repr(point[n]) if n in point else "" for n in names) for point in curve]
+    return "\n".join(["\t".join(names), *rows]) + "\n"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _begin_worker(worker: int) -> None:
     torch.set_num_threads(1)
+    ignore_signals()

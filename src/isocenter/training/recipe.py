@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
 from isocenter.data.checkpoint import Checkpoint
-from isocenter.training.loop import Schedule
 from isocenter.training.outcomes import Outcomes
+from isocenter.training.schedule import Schedule
 from isocenter.training.splits import Split
 
 __all__ = ["Recipe", "Task"]

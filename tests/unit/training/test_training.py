@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +22,22 @@ from isocenter.data.preprocess import Slabs
 from isocenter.data.random import child, generator
 from isocenter.datasets.collection import Source, sources
 from isocenter.errors import NothingFound, UsageError
-from isocenter.nets.hsfnet import Config, build
+from isocenter.nets.hsfnet import Config
 from isocenter.ops.slabs import N_FACTS
 from isocenter.training.examples import (
     UNKNOWN,
     Damage,
     ExampleSet,
+    collate,
     draw_damage,
     make_example,
     with_field_of_view,
 )
-from isocenter.training.loop import Schedule, Trainer, collate
+from isocenter.training.fabric import make_fabric
+from isocenter.training.loop import Trainer
 from isocenter.training.losses import Targets, loss_of
+from isocenter.training.recipes.assessor import AssessorRecipe
+from isocenter.training.schedule import Schedule
 from isocenter.training.splits import check_disjoint, split_people
 
 PREPROCESS = Slabs(side=32)
@@ -198,31 +203,34 @@ def test_unknown_labels_teach_nothing() -> None:
     assert outputs.grad[:, 30:QUALITY_AT].abs().max() == 0
 
 
-def trainer(people: tuple[Source, ...], folder: Path, n_steps: int) -> Trainer:
+def recipe(n_steps: int, **choices: object) -> AssessorRecipe:
     config = Config(
         mode="improved", branches=("spatial", "spectrum"), n_inputs=3, n_features=(8, 8),
         n_outputs=sum(OUTPUTS.values()), dims=(8, 16), depths=(1, 1), n_states=2,
         n_facts=N_FACTS, stem=4, drop_path=0.0,
     )  # fmt: skip
-    schedule = Schedule(n_steps=n_steps, batch=2, warm_up=2)
-    return Trainer(build(config, seed=1), example_set(people, 2 * n_steps), schedule, folder, "cpu")
+    schedule = Schedule(n_steps=n_steps, batch=2, warm_up=2, precision="bf16", save_every=1)
+    return AssessorRecipe(
+        schedule=schedule, preprocess=PREPROCESS, config=config, n_slabs=4, **choices
+    )
 
 
-def test_resumed_training_equals_undisturbed_training(
+def test_losses_are_those_of_the_recorded_training(
     people: tuple[Source, ...], tmp_path: Path
 ) -> None:
-    whole = trainer(people, tmp_path, 4)
-    whole.run(n_workers=0, save_every=2, say=lambda _: None)
-    (tmp_path / "cut").mkdir()
-    cut = trainer(people, tmp_path / "cut", 4)
-    for batch in list(cut._batches(0))[:2]:
-        cut._step(batch)
-    cut.save()
-    again = trainer(people, tmp_path / "cut", 4)
-    assert again.resume()
-    again.run(n_workers=0, save_every=2, say=lambda _: None)
-    for name, value in whole.average.items():
-        assert torch.equal(value, again.average[name]), name
+    made = recipe(3, seed=1)
+    task = replace(
+        made.task(tmp_path, {"train": tuple(s.person for s in people)}, tmp_path),
+        examples=example_set(people, 6),
+    )
+    training = Trainer(task, made.schedule, tmp_path, make_fabric("cpu", precision="bf16"), seed=1)
+    training.run(say=lambda _: None)
+    losses = [point["loss"] for point in training.progress.curve]
+    # From a run before the loop served other networks, too.
+    assert losses == pytest.approx([19.79417038, 10.75784969, 24.04141235], rel=1e-5)
+    assert sum(float(v.double().abs().sum()) for v in training.average.values()) == pytest.approx(
+        5621.818470521, rel=1e-6
+    )
 
 
 def test_collate_stacks(people: tuple[Source, ...]) -> None:

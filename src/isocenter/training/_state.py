@@ -1,0 +1,100 @@
+"""All that a training needs to go on, as one safetensors file."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from isocenter.data.atomic import write_bytes
+from isocenter.errors import BadCheckpoint
+
+__all__ = ["Progress", "load_weights", "read_state", "save_weights", "write_state"]
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """How far a training is; plain values."""
+
+    step: int = 0
+    recent: list[float] = field(default_factory=list)
+    """Losses since the last point of the curve."""
+    curve: list[dict[str, float]] = field(default_factory=list)
+    """Points: step, loss, rate, seconds a step, and the figures of a validation."""
+    validations: list[float] = field(default_factory=list)
+    """The deciding figure of each validation."""
+
+    def best(self) -> int | None:
+        """Which validation was best, the first of equals; NaN never is."""
+        known = [i for i, figure in enumerate(self.validations) if not math.isnan(figure)]
+        return max(known, key=lambda i: self.validations[i], default=None)
+
+    def fruitless(self) -> int:
+        """Validations since the best one, all of them when none had a figure."""
+        best = self.best()
+        return len(self.validations) - (0 if best is None else best + 1)
+
+
+def write_state(
+    path: Path, net: nn.Module, average: Tensors, adam: torch.optim.Optimizer, progress: Progress
+) -> None:
+    """Replace the file by the present state, or leave it whole."""
+    tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.items()}
+    for i, state in adam.state_dict()["state"].items():
+        tensors |= {f"adam.{i}.{key}": value for key, value in state.items()}
+    text = json.dumps(asdict(progress)).encode()
+    tensors["progress"] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+    save_weights(path, tensors)
+
+
+def read_state(path: Path, net: nn.Module, adam: torch.optim.Optimizer) -> tuple[Tensors, Progress]:
+    """Inverse of :func:`write_state`: fills ``net`` and ``adam``, returns average and progress.
+
+    Raises:
+        BadCheckpoint: The file is damaged or belongs to another network.
+    """
+    tensors = load_weights(path)
+    try:
+        net.load_state_dict(_below(tensors, "net."))
+        states: dict[int, Tensors] = {}
+        for name, value in _below(tensors, "adam.").items():
+            index, key = name.split(".", 1)
+            states.setdefault(int(index), {})[key] = value
+        groups = adam.state_dict()["param_groups"]
+        adam.load_state_dict({"state": states, "param_groups": groups})
+        progress = Progress(**json.loads(tensors["progress"].numpy().tobytes()))
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        told = str(error).splitlines()[-1].strip()
+        raise BadCheckpoint(
+            f"{path} does not fit this training: {told}; use a new --out"
+        ) from error
+    return _below(tensors, "average."), progress
+
+
+def save_weights(path: Path, tensors: Tensors) -> None:
+    """Write tensors as they are."""
+    plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    write_bytes(path, safetensors.torch.save(plain))
+
+
+def load_weights(path: Path) -> Tensors:
+    """Inverse of :func:`save_weights`, on the CPU.
+
+    Raises:
+        BadCheckpoint: The file is damaged.
+    """
+    try:
+        return safetensors.torch.load(path.read_bytes())
+    except SafetensorError as error:
+        raise BadCheckpoint(f"{path} is damaged: {error}; delete it to begin anew") from error
+
+
+def _below(tensors: Tensors, prefix: str) -> Tensors:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,84 @@
+"""Where a training runs: processor, one or several GPUs or machines, and in which precision."""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from isocenter.errors import MissingExtra, UsageError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.precision import MixedPrecision
+
+__all__ = ["Device", "Precision", "make_fabric"]
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "32", "bf16"]
+
+
+def make_fabric(
+    device: Device = "auto", *, n_devices: int = 1, n_nodes: int = 1, precision: Precision = "auto"
+) -> "Fabric":
+    """A launched Fabric.
+
+    With several devices and outside ``torchrun``, the program is started once more for each
+    further device; under ``torchrun`` each of its processes takes its place.
+
+    Args:
+        device: ``auto`` is CUDA where there is a GPU.
+        n_devices: Processes of this machine, each with a device of its own.
+        n_nodes: Machines.
+        precision: As in ``Schedule``.
+
+    Raises:
+        MissingExtra: Lightning Fabric is not installed.
+        UsageError: There are not that many GPUs.
+    """
+    accelerator = _accelerator(device)
+    if accelerator == "cuda" and torch.cuda.device_count() < n_devices:
+        found = torch.cuda.device_count()
+        raise UsageError(f"{n_devices} CUDA devices asked for, {found} found: lower --devices")
+    _need_lightning()
+    from lightning_fabric import Fabric
+
+    made = Fabric(
+        accelerator=accelerator,
+        devices=n_devices,
+        num_nodes=n_nodes,
+        strategy="ddp" if n_devices * n_nodes > 1 else "auto",
+        plugins=_mixed(accelerator) if _is_short(precision, accelerator) else None,
+    )
+    made.launch()
+    return made
+
+
+def _need_lightning() -> None:
+    if find_spec("lightning_fabric") is None:
+        raise MissingExtra(
+            "training needs lightning-fabric; install it with pip install 'isocenter[train]'"
+        )
+
+
+def _mixed(device: str) -> "MixedPrecision":
+    from lightning_fabric.plugins.precision import MixedPrecision
+
+    class Mixed(MixedPrecision):
+        """Products and convolutions in bfloat16; what goes in and comes out stays float32."""
+
+        def convert_input(self, data: Any) -> Any:
+            return data
+
+    return Mixed("bf16-mixed", device=device)
+
+
+def _accelerator(device: Device) -> Literal["cpu", "cuda"]:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def _is_short(precision: Precision, accelerator: str) -> bool:
+    if precision == "auto":
+        return accelerator == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bf16"
