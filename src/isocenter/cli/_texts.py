@@ -69,7 +69,7 @@ DISTORT_EXAMPLES = """Example:
   isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3
 """
 
-LIST = """List artifacts, models, presets, metrics or measures.
+LIST = """List artifacts, models, presets, metrics, measures or recipes.
 
 Each line is a name that other commands take, and what it stands for. Metrics and
 measures also say what they need (a reference, weights), which way is better
@@ -101,6 +101,30 @@ METRICS_EXAMPLES = """Examples:
   isocenter metrics group_T1w.tsv --definition mriqc-0.15
 """
 
+TRAIN = """Train a network by a recipe.
+
+RECIPE is one of `isocenter list recipes`, DATA the folder with the scans. Into
+the folder of --out go the state, from which the same command goes on where it
+stopped, the curve (curve.html, curve.tsv), who was learned from (split.json)
+and, at the end, the network (model.safetensors). Needs the extra `train`.
+"""
+TRAIN_EXAMPLES = """Examples:
+  isocenter train assessor scans/ --out runs/a
+  isocenter train assessor scans/ --out runs/b --set schedule.n_steps=500 --workers 4
+"""
+
+EVALUATE = """Say how good trained networks are on people they never saw.
+
+RUN is a folder of `isocenter train`. Prints each figure with its interval by
+person, beside a constant answer, and writes scores.md, scores.json and the
+answers into the folder. Several runs are put into one table and compared with
+the first; those that differ in the setting `fold` alone are pooled.
+"""
+EVALUATE_EXAMPLES = """Examples:
+  isocenter evaluate runs/a
+  isocenter evaluate runs/a runs/b --json
+"""
+
 DOCTOR = """Check this installation.
 
 Versions, device, DICOM decoders, weights, memory and caches, one line each.
@@ -115,8 +139,10 @@ COMMANDS = {
     "compare": ("isocenter.cli.compare:compare", COMPARE, COMPARE_EXAMPLES),
     "demo": ("isocenter.cli.demo:demo", DEMO, DEMO_EXAMPLES),
     "distort": ("isocenter.cli.distort:distort", DISTORT, DISTORT_EXAMPLES),
+    "evaluate": ("isocenter.cli.evaluate:evaluate", EVALUATE, EVALUATE_EXAMPLES),
     "list": ("isocenter.cli.listing:listing", LIST, LIST_EXAMPLES),
     "metrics": ("isocenter.cli.metrics:metrics", METRICS, METRICS_EXAMPLES),
+    "train": ("isocenter.cli.train:train", TRAIN, TRAIN_EXAMPLES),
     "doctor": ("isocenter.cli.doctor:doctor", DOCTOR, DOCTOR_EXAMPLES),
 }
 """For each command: where its function is, what its help says, and its examples."""

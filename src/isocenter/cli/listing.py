@@ -13,7 +13,7 @@ from isocenter import registry
 
 __all__ = ["listing"]
 
-Kind = Literal["artifacts", "models", "presets", "metrics", "measures"]
+Kind = Literal["artifacts", "models", "presets", "metrics", "measures", "recipes"]
 
 
 def listing(kind: Kind, /) -> int:

@@ -43,5 +43,12 @@ def drawn_from(
     for name, part in parts.items():
         part.rng = child(rng, "part", name)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(child(rng, "torch").initial_seed())
+        _set_global(child(rng, "torch"), device)
         yield
+
+
+def _set_global(rng: torch.Generator, device: torch.device) -> None:
+    torch.default_generator.set_state(rng.get_state())
+    if device.type == "cuda":
+        there = torch.Generator(device).manual_seed(rng.initial_seed())
+        torch.cuda.set_rng_state(there.get_state(), device)

@@ -1,5 +1,6 @@
 """Where a training runs: processor, one or several GPUs or machines, and in which precision."""
 
+import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,46 +12,55 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.precision import MixedPrecision
 
-__all__ = ["Device", "Precision", "make_fabric"]
+__all__ = ["Device", "Precision", "accelerator", "make_fabric"]
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "32", "bf16"]
 
 
 def make_fabric(
-    device: Device = "auto", *, n_devices: int = 1, n_nodes: int = 1, precision: Precision = "auto"
+    device: Device = "auto", *, n_devices: int = 1, precision: Precision = "auto"
 ) -> "Fabric":
     """A launched Fabric.
 
     With several devices and outside ``torchrun``, the program is started once more for each
-    further device; under ``torchrun`` each of its processes takes its place.
+    further device; under ``torchrun`` each of its processes takes its place, and ``torchrun``
+    says how many there are.
 
     Args:
         device: ``auto`` is CUDA where there is a GPU.
         n_devices: Processes of this machine, each with a device of its own.
-        n_nodes: Machines.
         precision: As in ``Schedule``.
 
     Raises:
         MissingExtra: Lightning Fabric is not installed.
         UsageError: There are not that many GPUs.
     """
-    accelerator = _accelerator(device)
-    if accelerator == "cuda" and torch.cuda.device_count() < n_devices:
+    kind = accelerator(device)
+    n_devices, n_nodes = _dealt_by_torchrun() or (n_devices, 1)
+    if kind == "cuda" and torch.cuda.device_count() < n_devices:
         found = torch.cuda.device_count()
         raise UsageError(f"{n_devices} CUDA devices asked for, {found} found: lower --devices")
     _need_lightning()
     from lightning_fabric import Fabric
 
     made = Fabric(
-        accelerator=accelerator,
+        accelerator=kind,
         devices=n_devices,
         num_nodes=n_nodes,
         strategy="ddp" if n_devices * n_nodes > 1 else "auto",
-        plugins=_mixed(accelerator) if _is_short(precision, accelerator) else None,
+        plugins=_mixed(kind) if _is_short(precision, kind) else None,
     )
     made.launch()
     return made
+
+
+def _dealt_by_torchrun() -> tuple[int, int] | None:
+    """Processes of a machine, and machines; ``None`` outside ``torchrun``."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    return here, int(os.environ["WORLD_SIZE"]) // here
 
 
 def _need_lightning() -> None:
@@ -72,13 +82,14 @@ def _mixed(device: str) -> "MixedPrecision":
     return Mixed("bf16-mixed", device=device)
 
 
-def _accelerator(device: Device) -> Literal["cpu", "cuda"]:
+def accelerator(device: Device) -> Literal["cpu", "cuda"]:
+    """``auto`` is CUDA where there is a GPU."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device
 
 
-def _is_short(precision: Precision, accelerator: str) -> bool:
+def _is_short(precision: Precision, kind: str) -> bool:
     if precision == "auto":
-        return accelerator == "cuda" and torch.cuda.is_bf16_supported()
+        return kind == "cuda" and torch.cuda.is_bf16_supported()
     return precision == "bf16"

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from isocenter.data.atomic import write_text
 from isocenter.data.random import child, generator
 from isocenter.errors import Diverged, UsageError
+from isocenter.training import curve
 from isocenter.training._state import (
     Progress,
     load_weights,
@@ -32,7 +33,7 @@ __all__ = ["Trainer"]
 
 STATE = "state.safetensors"
 BEST = "best.safetensors"
-CURVE = "curve.tsv"
+CURVE = "curve.tsv", "curve.html"
 
 
 class Trainer:
@@ -41,7 +42,7 @@ class Trainer:
     Args:
         task: What is trained.
         schedule: How long and how fast.
-        folder: For ``state.safetensors``, ``best.safetensors`` and ``curve.tsv``.
+        folder: For ``state.safetensors``, ``best.safetensors``, ``curve.tsv`` and ``curve.html``.
         fabric: From :func:`~isocenter.training.fabric.make_fabric`.  Of several processes, the
             one of rank r takes every world-th example of a batch from the r-th on, so that their
             number does not change a batch.
@@ -125,7 +126,8 @@ class Trainer:
         """Write the whole state; the file of the last save is replaced only when complete."""
         if self.fabric.is_global_zero:
             write_state(self.folder / STATE, self.net, self.average, self.adam, self.progress)
-            write_text(self.folder / CURVE, _table(self.progress.curve))
+            write_text(self.folder / CURVE[0], curve.table(self.progress.curve))
+            write_text(self.folder / CURVE[1], curve.page(self.progress.curve, self.folder.name))
         self.fabric.barrier()
 
     def resume(self) -> bool:
@@ -310,13 +312,6 @@ def _moved(batch: Any, device: torch.device) -> Any:
             batch, **{name: _moved(getattr(batch, name), device) for name in fields}
         )
     return batch
-
-
-def _table(curve: list[dict[str, float]]) -> str:
-    """Tab-separated; a figure that a point lacks is empty."""
-    names = list(dict.fromkeys(name for point in curve for name in point))
-    rows = ["\t".join(repr(point[n]) if n in point else "" for n in names) for point in curve]
-    return "\n".join(["\t".join(names), *rows]) + "\n"
 
 
 def _duration(seconds: float) -> str:
