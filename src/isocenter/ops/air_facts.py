@@ -106,7 +106,9 @@ def _roughness(data: Image3, cells: HeadCells, air: Tensor) -> dict[str, float]:
     """Second differences along all axes: mostly noise, as anatomy has little of them."""
     middles = list(range(1, data.shape[2] - 1, EVERY))
     if min(data.shape) < 3:
-        return dict.fromkeys(("rough head", "rough head mean", "rough air", "rough air mean"), -14.0)
+        return dict.fromkeys(
+            ("rough head", "rough head mean", "rough air", "rough air mean"), -14.0
+        )
     planes = torch.stack([_second(data[:, :, m - 1 : m + 2], 2)[..., 0] for m in middles], 2)
     rough = _second(_second(planes, 0), 1).abs() / (cells.scale * 6**1.5)
     facts = {}

@@ -111,7 +111,10 @@ def ghost_facts(data: Image3, cells: HeadCells) -> dict[str, float]:
         best.share,
         best.misfit,
     )
-    facts["ghost every"], facts["ghost kept"] = float(best.comb.every), best.comb.kept / best.n_lines
+    facts["ghost every"], facts["ghost kept"] = (
+        float(best.comb.every),
+        best.comb.kept / best.n_lines,
+    )
     return facts
 
 

@@ -127,10 +127,8 @@ def _echo(
         return [log_or_floor(0.0)] * (len(LAGS) + 1)
     power = white.exp().clamp_max(20.0).mean(axis)
     sides = [shape[other] for other in others]
-    if axis == 2:
-        correlation = torch.fft.ifft2(power).real
-    else:
-        correlation = torch.fft.irfft2(power, s=sides)
+    # Of the last axis only half is there.
+    correlation = torch.fft.ifft2(power).real if axis == 2 else torch.fft.irfft2(power, s=sides)
     lags = [torch.fft.fftfreq(n) * n * spacing[o] for n, o in zip(sides, others, strict=True)]
     distance = (lags[0].square()[:, None] + lags[1].square()).sqrt()
     share = correlation.abs() / correlation[0, 0].abs().clamp_min(1e-12)

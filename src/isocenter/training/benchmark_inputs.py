@@ -176,8 +176,7 @@ class Examples(Dataset[Prepared]):
 def collated(examples: Sequence[Prepared]) -> Prepared:
     """A batch: everything stacked along a new first axis, in single precision."""
     return {
-        name: torch.stack([_single(example[name]) for example in examples])
-        for name in examples[0]
+        name: torch.stack([_single(example[name]) for example in examples]) for name in examples[0]
     }
 
 

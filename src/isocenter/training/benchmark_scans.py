@@ -145,4 +145,3 @@ def _of_collection(data: Path, folder: str) -> list[BenchmarkScan]:
 def _stem(path: Path) -> str:
     """The file's name without its endings."""
     return path.name.split(".")[0]
-
