@@ -67,7 +67,7 @@ class Benchmark(Recipe):
     fold: int = 0
     """Which fifth is tested."""
     n_people: int | None = None
-    """As many people of the source; all when ``none``."""
+    """The first so many people by name; all when ``none``."""
     n_draws: int = 1
     """How often each version of training people is drawn; the first as in the benchmark."""
     benchmark_seed: int = 0
@@ -100,8 +100,7 @@ class Benchmark(Recipe):
         if self.n_people is not None:
             if self.n_people > len(people):
                 raise NothingFound(f"{self.n_people} people asked for, {len(people)} in {data}")
-            order = shuffled(people, self.seed, "people")
-            people = order[: self.n_people]
+            people = people[: self.n_people]
         return tuple(scan for scan in found if scan.person in people)
 
     def images(self, data: Path) -> dict[str, list[Image]]:
