@@ -11,7 +11,6 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -58,12 +57,12 @@ def _row(row: str, fold: int, options: argparse.Namespace) -> Outcomes | None:
     folder = options.out / f"{row}-{fold}"
     folder.mkdir(exist_ok=True)
     began = time.monotonic()
-    if row in BASELINES:
+    if _method(row) in BASELINES:
         file = folder / "outcomes-test.tsv"
         if not file.exists():
-            recipe = _recipe("facts", fold, options)
+            recipe = _recipe(row, fold, options)
             split = recipe.split(options.data)
-            baseline_outcomes(recipe, options.data, split, row).save(file)
+            baseline_outcomes(recipe, options.data, split, _method(row)).save(file)
         found = Outcomes.load(file)
     else:
         settings = _settings(row, fold, options)
@@ -83,15 +82,20 @@ def _note(folder: Path, seconds: float) -> None:
         write_text(file, f"{seconds:.1f}\n")
 
 
-def _recipe(net: str, fold: int, options: argparse.Namespace) -> HSFNetRecipe:
-    recipe = read_recipe("hsfnet", _settings(net, fold, options))
+def _method(row: str) -> str:
+    """``facts@files`` is the method ``facts``."""
+    return row.split("@")[0]
+
+
+def _recipe(row: str, fold: int, options: argparse.Namespace) -> HSFNetRecipe:
+    recipe = read_recipe("hsfnet", _settings(row, fold, options))
     assert isinstance(recipe, HSFNetRecipe)
-    return replace(recipe)
+    return recipe
 
 
 def _settings(row: str, fold: int, options: argparse.Namespace) -> list[str]:
     """Those of all rows, then those of this one."""
-    net = row.split("@")[0]
+    net = _method(row) if _method(row) in NETS else "facts"
     own = [text.split(":", 1)[1] for text in options.row_set if text.split(":", 1)[0] == row]
     return [f"net={net}", f"fold={fold}", *options.set, *own]
 
@@ -108,7 +112,7 @@ def _options(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
         "--rows", nargs="+", default=[*NETS, *BASELINES],
-        help="networks and simple methods; NET@NAME is a network with settings of its own",
+        help="networks and simple methods; METHOD@NAME is the same with settings of its own",
     )  # fmt: skip
     parser.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--set", nargs="*", default=[], help="settings of all rows, key=value")

@@ -22,7 +22,7 @@ Baseline = Literal["constant", "lines", "forest", "forest_facts"]
 forest, on what anyone would measure first (:func:`isocenter.ops.slabs.simple_numbers`).
 ``forest_facts``: a forest on these and on the facts that the improved network is given."""
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
-N_TREES = 500
+N_TREES = 300
 SHARE_TRIED = 0.3
 """Of the columns, at each split of a tree."""
 RAREST = 1e-4

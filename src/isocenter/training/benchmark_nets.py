@@ -118,14 +118,17 @@ class BenchmarkNet(nn.Module):
         raise AssertionError(type(self.trunk))
 
     def _slab_inputs(self, batch: Prepared) -> tuple[Tensor, Tensor, Tensor]:
-        slabs, facts = batch["slabs"], batch["facts"]
+        facts = batch["facts"]
+        if self.name == "slabs":
+            return compressed(batch["slabs"]), spectra(batch["slabs"], self.slabs), facts
         if self.name == "facts":
-            # Nothing is seen: one slab stands for all, as their facts about the image agree.
-            slabs, facts = slabs[:, :1], facts.mean(1, keepdim=True)
-        if self.name != "slabs":
-            whole = batch["damage"][:, None].expand(-1, facts.shape[1], -1)
-            facts = torch.cat([facts, whole], 2)
-        return compressed(slabs), spectra(slabs, self.slabs), facts
+            # One set of facts stands for all slabs, and nothing is seen.
+            whole = torch.cat([facts.mean(1), batch["damage"]], 1)[:, None]
+            nothing = whole.new_zeros(len(whole), 1, 0)
+            return nothing, nothing, whole
+        damage = batch["damage"][:, None].expand(-1, facts.shape[1], -1)
+        waves = spectra(batch["slabs"], self.slabs)
+        return compressed(batch["slabs"]), waves, torch.cat([facts, damage], 2)
 
     def _stack_inputs(self, batch: Prepared) -> tuple[Tensor, ...]:
         stack = batch["stack"]

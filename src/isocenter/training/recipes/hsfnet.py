@@ -170,6 +170,8 @@ class HSFNetRecipe(Benchmark):
     )
     net: Net = "improved"
     sizes: Sizes = field(default_factory=Sizes)
+    n_seen: int | None = None
+    """Slabs of an image that a training step shows, drawn anew each time; all when ``none``."""
 
     def task(self, data: Path, split: Split, scratch: Path) -> Task:
         """Images drawn on the fly, prepared once; the best weights by validation people."""
@@ -181,7 +183,7 @@ class HSFNetRecipe(Benchmark):
             prepared,
             seed=self.seed,
             length=self.schedule.n_steps * self.schedule.batch,
-            varied=_mirrored if "slabs" in self.wanted() else None,
+            varied=partial(_varied, n_seen=self.n_seen) if "slabs" in self.wanted() else None,
         )
         known = self.images(data)
         watched = [image for unit in split["validation"] for image in known[unit]]
@@ -217,9 +219,12 @@ class HSFNetRecipe(Benchmark):
 
     def wanted(self) -> tuple[str, ...]:
         """Inputs that the network takes."""
-        if self.net in ("improved", "slabs", "facts"):
-            return ("slabs", "facts", "damage")
-        return ("stack",)
+        taken: dict[str, tuple[str, ...]] = {
+            "improved": ("slabs", "facts", "damage"),
+            "slabs": ("slabs", "facts"),
+            "facts": ("facts", "damage"),
+        }
+        return taken.get(self.net, ("stack",))
 
     def build(self) -> BenchmarkNet:
         """The network with drawn weights."""
@@ -284,13 +289,16 @@ def _figures(
     return {"log likelihood": -float(F.cross_entropy(logits, labels)), "accuracy": right}
 
 
-def _mirrored(example: Prepared, rng: torch.Generator) -> Prepared:
-    """Slabs the other way round: left and right carry no quality."""
-    slabs = example["slabs"]
+def _varied(example: Prepared, rng: torch.Generator, *, n_seen: int | None) -> Prepared:
+    """Some of the slabs, each the other way round now and then: sides carry no quality."""
+    slabs, facts = example["slabs"], example["facts"]
+    if n_seen is not None:
+        chosen = torch.randperm(len(slabs), generator=rng)[:n_seen]
+        slabs, facts = slabs[chosen], facts[chosen]
     for axis in (-1, -2):
         if float(torch.rand((), generator=rng)) < 0.5:
             slabs = slabs.flip(axis)
-    return {**example, "slabs": slabs}
+    return {**example, "slabs": slabs, "facts": facts}
 
 
 def shuffled(units: Sequence[str], seed: int, name: str) -> list[str]:
