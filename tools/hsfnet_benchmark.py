@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -54,6 +55,11 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def _row(row: str, fold: int, options: argparse.Namespace) -> Outcomes | None:
+    if "+" in row:
+        parts = [_row(part, fold, options) for part in row.split("+")]
+        known = [part for part in parts if part]
+        outputs = sum(part.outputs for part in known) / len(known)
+        return replace(known[0], outputs=outputs) if len(known) == len(parts) else None
     folder = options.out / f"{row}-{fold}"
     folder.mkdir(exist_ok=True)
     began = time.monotonic()
@@ -112,7 +118,8 @@ def _options(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
         "--rows", nargs="+", default=[*NETS, *BASELINES],
-        help="networks and simple methods; METHOD@NAME is the same with settings of its own",
+        help="networks and simple methods; METHOD@NAME is one with settings of its own, ONE+OTHER "
+        "the mean of their probabilities",
     )  # fmt: skip
     parser.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--set", nargs="*", default=[], help="settings of all rows, key=value")
