@@ -1,6 +1,6 @@
 """All rows of the distortion benchmark: networks, ablations and simple methods, one table.
 
-    python tools/hsfnet_benchmark.py --data DATA --out runs/hsfnet --rows improved facts forest_facts
+    python tools/hsfnet_benchmark.py --data DATA --out runs/hsfnet --rows improved forest_facts
 
 Every row is trained and asked fold by fold; what is finished is not done again, so a stopped
 call goes on with the same command.  Settings are those of the recipe ``hsfnet``; ``--row-set``
@@ -90,7 +90,7 @@ def _note(folder: Path, seconds: float) -> None:
 
 def _method(row: str) -> str:
     """``facts@files`` is the method ``facts``."""
-    return row.split("@")[0]
+    return row.partition("@")[0]
 
 
 def _recipe(row: str, fold: int, options: argparse.Namespace) -> HSFNetRecipe:

@@ -127,7 +127,8 @@ def comb(n_lines: int, lines: Comb) -> Tensor:
     weights[lines.first :: lines.every] = 1
     start = n_lines // 2 - lines.kept // 2
     weights[start : start + lines.kept] = 0
-    return torch.fft.ifftshift(weights)
+    centred: Tensor = torch.fft.ifftshift(weights)
+    return centred
 
 
 def _rows(data: Image3, cells: HeadCells, outside: Tensor, axis: int) -> Rows:
@@ -135,7 +136,8 @@ def _rows(data: Image3, cells: HeadCells, outside: Tensor, axis: int) -> Rows:
 
     def thin(image: Tensor) -> Tensor:
         moved = image.movedim(axis, -1)[::step, ::step]
-        return moved.reshape(-1, data.shape[axis])
+        rows: Tensor = moved.reshape(-1, data.shape[axis])
+        return rows
 
     inside = thin(cells.mask)
     crossing = inside.any(1)
@@ -218,7 +220,8 @@ def _settled(rows: Rows, lines: Comb, start: float) -> Share:
 
 def _with_ghost(head: Tensor, inside: Tensor, even: Tensor, share: float) -> Tensor:
     ghost = torch.fft.irfft(torch.fft.rfft(head) * even, n=head.shape[1])
-    return (head - share * ghost) * inside
+    worse: Tensor = (head - share * ghost) * inside
+    return worse
 
 
 def _without_ghost(

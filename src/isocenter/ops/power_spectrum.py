@@ -61,7 +61,8 @@ def frequencies(shape: Sequence[int], axis: int) -> Tensor:
     """Frequencies of one axis of a half spectrum, 1 = Nyquist, shaped to broadcast."""
     n = shape[axis]
     along = torch.fft.rfftfreq(n) if axis == len(shape) - 1 else torch.fft.fftfreq(n)
-    return (2 * along).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+    shaped: Tensor = (2 * along).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+    return shaped
 
 
 def _means(values: Tensor, groups: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Methods without a network that the benchmark's networks are compared with."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -77,10 +78,10 @@ def _fitted(
 
 def _forest(columns: Tensor, labels: Tensor, n_classes: int) -> Callable[[Tensor], Tensor]:
     try:
-        from sklearn.ensemble import ExtraTreesClassifier
+        trees = importlib.import_module("sklearn.ensemble")
     except ImportError:
         raise MissingExtra("a forest needs scikit-learn: pip install scikit-learn") from None
-    forest = ExtraTreesClassifier(N_TREES, max_features=SHARE_TRIED, random_state=0)
+    forest = trees.ExtraTreesClassifier(N_TREES, max_features=SHARE_TRIED, random_state=0)
     forest.fit(columns.numpy(), labels.numpy())
 
     def logits(rows: Tensor) -> Tensor:

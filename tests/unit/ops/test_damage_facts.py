@@ -134,7 +134,7 @@ def test_facts_do_not_depend_on_the_unit_of_brightness() -> None:
             "first": 1,
             "share": 0.5,
             "kept": 3,
-        },  # fmt: skip
+        },
     )
     before = worse.clone()
     one, other = facts_of(worse), facts_of(1000 * worse)

@@ -79,7 +79,7 @@ def test_published_folds_share_people_but_no_image(data: Path) -> None:
 def test_order_of_files_does_not_change_folds(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = recipe().split(data)
     glob = Path.glob
-    monkeypatch.setattr(Path, "glob", lambda self, what: reversed(sorted(glob(self, what))))
+    monkeypatch.setattr(Path, "glob", lambda self, what: sorted(glob(self, what), reverse=True))
     assert recipe().split(data) == before
 
 
