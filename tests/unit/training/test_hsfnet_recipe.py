@@ -35,7 +35,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "brains"
     folder.mkdir()
     for person in range(6):
-        phantom = head_phantom((26, 28, 24), 2.0)
+        phantom = head_phantom((22, 23, 20), 2.0)
         noise = torch.randn(phantom.shape, generator=child(generator(1), person))
         write(
             replace(phantom, data=(phantom.data + noise).clamp_min(0)),
@@ -144,7 +144,7 @@ def test_every_example_comes_once_a_round_with_its_label(data: Path, tmp_path: P
 @pytest.mark.parametrize("net", NETS)
 def test_every_network_learns_from_a_batch_and_gives_features(net: str) -> None:
     built = recipe(net=net).build()
-    image = head_phantom((26, 28, 24), 2.0)
+    image = head_phantom((22, 23, 20), 2.0)
     batch = collated([prepare(image, SMALL)] * 2) | {"label": torch.tensor([0, 20])}
     said = built(batch)
     assert said[0].shape == (2, 21)
