@@ -1,0 +1,210 @@
+"""The distortion benchmark: people and folds, images on the fly, heads on frozen networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from isocenter.artifacts import Version, benchmark_versions, make_version
+from isocenter.data.io import read, write
+from isocenter.data.phantom import head_phantom
+from isocenter.data.preprocess import PublishedStack, Slabs
+from isocenter.data.random import child, generator
+from isocenter.errors import NothingFound, UnknownName, UsageError
+from isocenter.training.benchmark_inputs import Inputs, collated, prepare
+from isocenter.training.benchmark_nets import NETS, Sizes
+from isocenter.training.benchmark_scans import Image, benchmark_scans, clean_scan, distorted
+from isocenter.training.recipes.cross_dataset import CrossDatasetRecipe
+from isocenter.training.recipes.hsfnet import ARTIFACTS, HSFNetRecipe, fit_temperature
+from isocenter.training.run import train
+from isocenter.training.schedule import Schedule
+
+SMALL = Inputs(stack=PublishedStack(n_slices=4, side=16), slabs=Slabs(side=32), n_slabs=2)
+SIZES = Sizes(dims=(8, 16), depths=(1, 1), n_states=2, n_features=8, stem=4, width=4)
+SCHEDULE = Schedule(n_steps=2, batch=4, warm_up=1, validate_every=2)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six people, each a phantom with noise of its own."""
+    folder = tmp_path_factory.mktemp("data") / "brains"
+    folder.mkdir()
+    for person in range(6):
+        phantom = head_phantom((22, 23, 20), 2.0)
+        noise = torch.randn(phantom.shape, generator=child(generator(1), person))
+        write(
+            replace(phantom, data=(phantom.data + noise).clamp_min(0)),
+            folder / f"sub-{person:02d}_T1w.nii.gz",
+        )
+    return folder.parent
+
+
+def recipe(**settings: object) -> HSFNetRecipe:
+    plain = {"inputs": SMALL, "sizes": SIZES, "schedule": SCHEDULE, **settings}
+    return HSFNetRecipe(**plain)  # type: ignore[arg-type]
+
+
+def test_classes_stand_in_the_published_order() -> None:
+    classes = recipe().classes()
+    assert len(classes) == 21
+    assert classes[:5] == ("blur_1", "blur_2", "blur_3", "blur_4", "ghosting_1")
+    assert classes[-1] == "pristine"
+
+
+def test_folds_share_nobody_and_cover_everybody(data: Path) -> None:
+    tested: list[str] = []
+    for fold in range(5):
+        split = recipe(fold=fold).split(data)
+        sides = [set(people) for people in split.values()]
+        assert sum(map(len, sides)) == len(set.union(*sides)) == 6
+        assert all(sides)
+        tested += split["test"]
+    assert sorted(tested) == [f"sub-{person:02d}" for person in range(6)]
+
+
+def test_published_folds_share_people_but_no_image(data: Path) -> None:
+    leaky = recipe(protocol="files")
+    split, images = leaky.split(data), leaky.images(data)
+    people = {side: {images[u][0].scan.person for u in units} for side, units in split.items()}
+    assert people["train"] & people["test"]
+    assert not set(split["train"]) & set(split["test"])
+    assert len(images) == 6 * 21
+
+
+def test_order_of_files_does_not_change_folds(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = recipe().split(data)
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda self, what: sorted(glob(self, what), reverse=True))
+    assert recipe().split(data) == before
+
+
+def test_people_can_be_fewer_but_not_more(data: Path) -> None:
+    assert len(recipe(n_people=5).people(data)) == 5
+    with pytest.raises(NothingFound, match="9 people"):
+        recipe(n_people=9).people(data)
+    with pytest.raises(UsageError, match="fold is 5"):
+        recipe(fold=5)
+    with pytest.raises(UnknownName, match="brains"):
+        benchmark_scans(data, "brain")
+
+
+def test_shipped_protocol_tests_whom_the_shipped_network_never_saw(data: Path) -> None:
+    split = recipe(protocol="shipped").split(data)
+    assert sorted(p for people in split.values() for p in people) == list(recipe().people(data))
+
+
+def test_image_on_the_fly_is_the_version_itself(data: Path) -> None:
+    scan = benchmark_scans(data, "brains")[2]
+    clean = clean_scan(scan, padded=False, seed=7)
+    for version in (Version("physical", "noise", 2), Version("physical", "pristine", 0)):
+        wanted = make_version(
+            replace(read(scan.path), history=()),
+            version,
+            person="sub-02",
+            scan_name="/sub-02_T1w",
+            seed=3,
+        )
+        assert torch.equal(distorted(clean, Image(scan, version, 3)).data, wanted.data)
+
+
+def test_prepared_image_is_the_same_from_folder_and_anew(data: Path, tmp_path: Path) -> None:
+    image = recipe().images(data)["sub-01"][5]
+    kept = recipe(cache=str(tmp_path)).preparation(None)
+    first = kept(image)
+    again = recipe(cache=str(tmp_path)).preparation(None)(image)
+    anew = prepare(distorted(clean_scan(image.scan, padded=False, seed=7), image), SMALL)
+    for name, values in anew.items():
+        torch.testing.assert_close(first[name], values)
+        torch.testing.assert_close(again[name], values)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_further_draws_leave_validation_and_pristine_alone(data: Path) -> None:
+    drawn = recipe(n_draws=3)
+    images = drawn.learned(data, ["sub-00"])
+    assert len(images) == 21 + 2 * 20
+    assert {image.seed for image in images} == {0, 1, 2}
+    assert sum(image.version.artifact == "pristine" for image in images) == 1
+
+
+def test_every_example_comes_once_a_round_with_its_label(data: Path, tmp_path: Path) -> None:
+    chosen = recipe(net="facts", cache=str(tmp_path))
+    task = chosen.task(data, {"train": ("sub-00",), "validation": ("sub-01",)}, tmp_path)
+    labels = [int(task.examples[i]["label"]) for i in range(21)]
+    assert sorted(labels) == list(range(21))
+    assert labels != list(range(21))
+    assert labels == [int(task.examples[i]["label"]) for i in range(21)]
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_every_network_learns_from_a_batch_and_gives_features(net: str) -> None:
+    built = recipe(net=net).build()
+    image = head_phantom((22, 23, 20), 2.0)
+    batch = collated([prepare(image, SMALL)] * 2) | {"label": torch.tensor([0, 20])}
+    said = built(batch)
+    assert said[0].shape == (2, 21)
+    assert built.features(batch).shape == (2, built.n_features)
+    sum(part.float().square().mean() for part in said).backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in built.parameters())
+
+
+def test_temperature_never_lowers_the_likelihood() -> None:
+    rng = generator(4)
+    logits = 8 * torch.randn(50, 21, generator=rng)
+    labels = torch.randint(21, (50,), generator=rng)
+    before = float(F.cross_entropy(logits, labels))
+    found = fit_temperature(logits, labels)
+    assert found > 1
+    assert float(F.cross_entropy(logits / found, labels)) < before
+    sure = F.one_hot(labels, 21).float()
+    assert fit_temperature(sure, labels) < 1
+
+
+def test_trained_run_answers_and_is_probed(data: Path, tmp_path: Path) -> None:
+    settings = [
+        "net=facts", f"cache={tmp_path / 'cache'}", "schedule.n_steps=2", "schedule.batch=4",
+        "schedule.warm_up=1", "inputs.stack.n_slices=4", "inputs.stack.side=16",
+        "inputs.slabs.side=32", "inputs.n_slabs=2", "n_people=5",
+    ]  # fmt: skip
+    out = tmp_path / "run"
+    out.mkdir()
+    train("hsfnet", data, out, settings=settings, device="cpu", say=lambda line: None)
+    said = []
+    probe = CrossDatasetRecipe(
+        schedule=SCHEDULE, source="brains", run=str(out), mode="probe", inputs=SMALL, n_people=5,
+        cache=str(tmp_path / "cache"),
+    )  # fmt: skip
+    split = probe.split(data)
+    assert not {*split["train"]} & {*split["test"]}
+    task = probe.task(data, split, tmp_path)
+    before = {k: v.clone() for k, v in task.net.state_dict().items()}
+    adam = torch.optim.AdamW(task.net.parameters(), lr=0.1)
+    task.net.train()
+    loss = task.loss(task.net, collated([task.examples[i] for i in range(4)]))
+    loss.backward()
+    adam.step()
+    after = task.net.state_dict()
+    changed = {name.split(".")[0] for name in after if not torch.equal(before[name], after[name])}
+    assert changed == {"head"}
+    answers = probe.answers(task.net.eval(), data, split["test"], said.append)
+    assert answers.columns == probe.classes()
+    np.testing.assert_allclose(answers.outputs.sum(1), 1, atol=1e-9)
+    assert set(answers.people) == set(split["test"])
+    untouched = replace(probe, mode="zero-shot").build()
+    assert [n for n, p in untouched.named_parameters() if p.requires_grad] == ["log_temperature"]
+
+
+def test_a_probe_needs_a_run_of_the_benchmark(data: Path) -> None:
+    with pytest.raises(UsageError, match="run is empty"):
+        CrossDatasetRecipe().task(data, {}, data)
+
+
+def test_labels_count_the_versions_of_the_benchmark(data: Path) -> None:
+    versions = benchmark_versions("physical", ARTIFACTS)
+    scan = benchmark_scans(data, "brains")[0]
+    assert [recipe().label(Image(scan, v, 0)) for v in versions] == list(range(21))
