@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from isocenter.errors import MissingExtra
-from isocenter.training.baseline import fit_classes
+from isocenter.training.baselines.linear import fit_classes
 from isocenter.training.benchmark_inputs import Preparation
 from isocenter.training.benchmark_scans import Image
 from isocenter.training.outcomes import Outcomes
