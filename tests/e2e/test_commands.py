@@ -65,7 +65,8 @@ def test_list_names_what_the_registry_holds(command: Command) -> None:
     listed = [line.split()[0] for line in command("list", "artifacts").out.splitlines()]
     assert listed == list(registry.artifacts.names())
     assert command("list", "presets").out.split()[0] == "hsfnet-2025"
-    assert command("list", "models").out.startswith("hsfnet ")
+    models = [line.split()[0] for line in command("list", "models").out.splitlines()]
+    assert models == list(registry.models.names()) == ["ensemble", "hsfnet", "hysnet", "miqanet"]
     metrics = {line.split()[0]: line.split()[1:] for line in listed_of(command, "metrics")}
     assert metrics["psnr"][:2] == ["full-reference", "higher"]
     assert metrics["lpips"][:3] == ["full-reference", "lower", "weights"]
