@@ -25,7 +25,7 @@ from isocenter.ops._threads import in_threads
 
 __all__ = ["selective_scan"]
 
-MUCH = 2**24
+MUCH = 2**22
 """Updates of single states from which a compiled loop is worth its compilation, which takes
 seconds once and is then kept on disk."""
 
@@ -97,10 +97,10 @@ class _CompiledScan(torch.autograd.Function):
         from isocenter.ops import _kernels_scan
 
         ctx.save_for_backward(u, delta, a, b, c, d)
-        decay, du, _, _, *weights = _flat(u, delta, a, b, c)
-        y = torch.empty_like(du)
-        arrays = [x.numpy() for x in (decay, du, *weights, y)]
-        in_threads(lambda start, stop: _kernels_scan.forward(*arrays, start, stop), len(du))
+        given = _flat(u, delta, a, b, c)
+        y = torch.empty_like(given[0])
+        arrays = [x.numpy() for x in (*given, y)]
+        in_threads(lambda start, stop: _kernels_scan.forward(*arrays, start, stop), len(y))
         return _unflat(y, u.shape) + d[None, :, :, None] * u
 
     @staticmethod
@@ -108,12 +108,13 @@ class _CompiledScan(torch.autograd.Function):
         from isocenter.ops import _kernels_scan
 
         u, delta, a, b, c, d = ctx.saved_tensors
-        decay, du, delta_rows, a_rows, b_rows, c_rows = _flat(u, delta, a, b, c)
-        given = (decay, du, b_rows, c_rows, delta_rows, a_rows, _rows(grad_y))
+        flat = _flat(u, delta, a, b, c)
+        _, a_rows, du, b_rows, c_rows = flat
         grad_a = torch.empty(len(du), *a_rows.shape[1:])
         made = tuple(map(torch.empty_like, (du, du, b_rows, c_rows)))
         grad_du, grad_delta, grad_b, grad_c = made
-        arrays = [x.numpy() for x in (*given, grad_du, grad_delta, grad_a, grad_b, grad_c)]
+        gradients = (grad_du, grad_delta, grad_a, grad_b, grad_c)
+        arrays = [x.numpy() for x in (*flat, _rows(grad_y), *gradients)]
         in_threads(lambda start, stop: _kernels_scan.backward(*arrays, start, stop), len(du))
         grad_du, grad_delta = _unflat(grad_du, u.shape), _unflat(grad_delta, u.shape)
         return (
@@ -127,11 +128,9 @@ class _CompiledScan(torch.autograd.Function):
 
 
 def _flat(u: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-    """decay, delta u, delta, a, b, c as the kernels want them: (m, length, ...), channels last."""
+    """delta, a, delta u, b, c as the kernels want them: (m, length, ...), channels last."""
     delta_rows, a_rows = _rows(delta), a.detach().transpose(1, 2).contiguous()
-    repeated = a_rows.repeat(u.shape[0], 1, 1)
-    decay = (delta_rows[:, :, None] * repeated[:, None]).exp_()
-    return decay, delta_rows * _rows(u), delta_rows, a_rows, _rows(b), _rows(c)
+    return delta_rows, a_rows, delta_rows * _rows(u), _rows(b), _rows(c)
 
 
 def _rows(x: Tensor) -> Tensor:
