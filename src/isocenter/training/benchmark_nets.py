@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -100,9 +100,9 @@ class BenchmarkNet(nn.Module):
         if isinstance(self.trunk, resnet.PooledResNet):
             pooled: Tensor = self.trunk.trunk(*inputs)[-1].flatten(2).mean(2)
             return pooled
-        assert isinstance(self.trunk, hsfnet.HSFNet)
+        published = cast(hsfnet.HSFNet, self.trunk)
         images = dict(zip(("spatial", "real", "imaginary"), inputs, strict=True))
-        parts = [net(images[name]) for name, net in self.trunk.branches.items()]
+        parts = [net(images[name]) for name, net in published.branches.items()]
         return torch.cat(parts, 1)
 
     @property
@@ -178,9 +178,7 @@ def config_values(net: BenchmarkNet) -> dict[str, Any]:
     """The configuration as plain values."""
     if isinstance(net.trunk, resnet.PooledResNet):
         return {"name": net.name, "n_inputs": net.trunk.trunk.conv1.in_channels}
-    config = net.trunk.config
-    assert isinstance(config, hsfnet.Config)
-    return {"name": net.name, **asdict(config)}
+    return {"name": net.name, **asdict(cast(hsfnet.HSFNet, net.trunk).config)}
 
 
 def _config(

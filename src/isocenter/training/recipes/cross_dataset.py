@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -103,8 +103,7 @@ class CrossDatasetRecipe(Benchmark):
     @cached_property
     def trained(self) -> HSFNetRecipe:
         """What that run was."""
-        recipe = self.before.recipe
-        assert isinstance(recipe, HSFNetRecipe)
+        recipe = cast(HSFNetRecipe, self.before.recipe)
         if recipe.preset != self.preset or recipe.inputs != self.inputs:
             raise UsageError(
                 f"{self.run} has preset {recipe.preset} and {recipe.inputs}: give the same here"
@@ -171,10 +170,10 @@ class CrossDatasetRecipe(Benchmark):
 
     def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
         """The frozen network and what was fitted."""
-        assert isinstance(net, Judge)
+        frozen = cast(Judge, net).frozen
         return replace(
-            self.trained.checkpoint(net.frozen, card),
-            config=config_values(net.frozen) | {"judge": self.mode},
+            self.trained.checkpoint(frozen, card),
+            config=config_values(frozen) | {"judge": self.mode},
             tensors=net.state_dict(),
         )
 

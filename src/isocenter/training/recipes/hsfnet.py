@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -204,12 +204,11 @@ class HSFNetRecipe(Benchmark):
 
     def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
         """The network with what it takes and says."""
-        assert isinstance(net, BenchmarkNet)
         stacked = "stack" in self.wanted()
         preprocess = self.inputs.stack if stacked else self.inputs.slabs
         return Checkpoint(
             net="resnet" if self.net.startswith("resnet") else "hsfnet",
-            config=config_values(net),
+            config=config_values(cast(BenchmarkNet, net)),
             preprocess=preprocess.to_json(),
             outputs={"classes": {"of": list(self.classes())}},
             calibration={},
