@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 __all__ = ["JSON", "Step"]
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+if TYPE_CHECKING:
+    JSON: TypeAlias = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+else:
+    # What checks types in a test run cannot always follow a name into itself.
+    JSON = None | bool | int | float | str | list | dict
 
 
 @dataclass(frozen=True)
