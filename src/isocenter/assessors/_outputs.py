@@ -1,6 +1,7 @@
 """What the numbers of the improved HSFNet mean; shared by training and assessment."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +14,9 @@ __all__ = [
     "PUBLISHED_CLASSES",
     "TYPES",
     "Outputs",
+    "half_width",
     "quality_to_target",
+    "quality_with_interval",
     "split_outputs",
     "target_to_quality",
 ]
@@ -67,3 +70,19 @@ def quality_to_target(quality: Tensor) -> Tensor:
 def target_to_quality(target: Tensor) -> Tensor:
     """Inverse of :func:`quality_to_target`, clamped to [0, 1]."""
     return (1 - (torch.exp(-target) - QUALITY_FLOOR)).clamp(0, 1)
+
+
+def half_width(fit: Mapping[str, Any], estimate: float) -> float:
+    """Half the width of the 90 % interval, by the range in which the estimate lies."""
+    width: float = fit["half_widths"][sum(estimate > edge for edge in fit["edges"])]
+    return width
+
+
+def quality_with_interval(
+    target: float, fit: Mapping[str, Any]
+) -> tuple[float, tuple[float, float]]:
+    """Quality and its 90 % interval, 0 to 100, from a calibrated target."""
+    width = half_width(fit, target)
+    ends = torch.tensor([target - width, target, target + width])
+    low, value, high = (100 * target_to_quality(ends)).tolist()
+    return value, (low, high)

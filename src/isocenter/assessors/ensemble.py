@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from isocenter.assessors import hsfnet, hysnet, miqanet
-from isocenter.assessors._outputs import quality_to_target, target_to_quality
+from isocenter.assessors._outputs import quality_to_target, quality_with_interval
 from isocenter.data.checkpoint import Checkpoint
 
 __all__ = ["Ensemble", "combined", "shipped"]
@@ -76,7 +76,4 @@ def combined(
     weight = float(calibration["weight"])
     mean = weight * one + (1 - weight) * other
     target = calibration["slope"] * mean + calibration["offset"]
-    width = calibration["half_widths"][sum(target > edge for edge in calibration["edges"])]
-    ends = torch.tensor([target - width, target, target + width])
-    low, value, high = (100 * target_to_quality(ends)).tolist()
-    return value, (low, high)
+    return quality_with_interval(target, calibration)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from isocenter.assessors._configs import config_of
 from isocenter.assessors._evidence import FITTED, presence, quality
-from isocenter.assessors._outputs import OUTPUTS, TYPES, split_outputs, target_to_quality
+from isocenter.assessors._outputs import OUTPUTS, TYPES, quality_with_interval, split_outputs
 from isocenter.assessors._shading import shading_trees, with_trees
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Slabs, preprocess_from_json
@@ -159,7 +159,8 @@ class Assessor:
         levels = split_outputs(outputs).levels
         slab_severity = severity(split_outputs(raw.slabs).levels, presence(raw.slabs, fitted))
         slab_severity = slab_severity * (raw.batch.facts[:, SHARE, None] > ENOUGH)
-        value, interval = self._quality(float(quality(outputs, fitted)))
+        fit = self.checkpoint.calibration["quality"]
+        value, interval = quality_with_interval(float(quality(outputs, fitted)), fit)
         overall = slab_severity.amax(-1)
         return Judgement(
             quality=value,
@@ -169,14 +170,6 @@ class Assessor:
             distance=self.distance(raw),
             worst=tuple(raw.where[i] for i in _worst(overall)),
         )
-
-    def _quality(self, target: float) -> tuple[float, tuple[float, float]]:
-        """Quality and its 90 % interval, 0 to 100."""
-        fit = self.checkpoint.calibration["quality"]
-        width = fit["half_widths"][sum(target > edge for edge in fit["edges"])]
-        ends = torch.tensor([target - width, target, target + width])
-        low, value, high = (100 * target_to_quality(ends)).tolist()
-        return value, (low, high)
 
     def distance(self, raw: Raw) -> float:
         """How far the scan is from those that the network knows; above 1 it is foreign.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from isocenter.assessors._configs import config_of
+from isocenter.assessors._outputs import half_width
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Patches, preprocess_from_json
 from isocenter.data.volume import Volume
@@ -95,7 +96,7 @@ class Assessor:
         fit = self.checkpoint.calibration.get("snr")
         if fit is None:
             return None
-        factor = math.exp(fit["half_widths"][sum(raw > edge for edge in fit["edges"])])
+        factor = math.exp(half_width(fit, raw))
         return snr / factor, snr * factor
 
     def _worst(self, said: Tensor, starts: Tensor, scan: Volume) -> tuple[Patch, ...]:

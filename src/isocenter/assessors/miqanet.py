@@ -8,7 +8,11 @@ import torch
 from torch import Tensor
 
 from isocenter.assessors._configs import config_of
-from isocenter.assessors._outputs import quality_to_target, target_to_quality
+from isocenter.assessors._outputs import (
+    quality_to_target,
+    quality_with_interval,
+    target_to_quality,
+)
 from isocenter.assessors._pictures import judge_slices
 from isocenter.assessors.hsfnet import ENOUGH, PLANES, places
 from isocenter.data.checkpoint import Checkpoint
@@ -100,10 +104,7 @@ class Assessor:
         if fit is None:
             return 100 * float(quality), None
         target = fit["slope"] * quality_to_target(quality) + fit["offset"]
-        width = fit["half_widths"][sum(float(target) > edge for edge in fit["edges"])]
-        ends = torch.stack([target - width, target, target + width])
-        low, value, high = (100 * target_to_quality(ends)).tolist()
-        return value, (low, high)
+        return quality_with_interval(float(target), fit)
 
 
 def load(path: Path | str, device: str) -> Assessor:

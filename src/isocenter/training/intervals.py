@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["fit_quality"]
+__all__ = ["fit_quality", "widths_by_range"]
 
 N_BINS = 3
 """Ranges of quality with a width of their own."""
@@ -31,13 +31,22 @@ def fit_quality(said: Array, truth: Array, people: Sequence[str]) -> dict[str, f
     for person in np.unique(names):
         here = names == person
         predicted[here] = np.polyval(np.polyfit(said[~here], truth[~here], 1), said[here])
-    edges = np.quantile(predicted, np.arange(1, N_BINS) / N_BINS)
-    bins, errors = np.digitize(predicted, edges, right=True), np.abs(predicted - truth)
-    widths = [float(np.quantile(errors[bins == i], COVERAGE)) for i in range(N_BINS)]
     slope, offset = np.polyfit(said, truth, 1)
-    return {
-        "slope": float(slope),
-        "offset": float(offset),
-        "edges": edges.tolist(),
-        "half_widths": widths,
-    }
+    widths = widths_by_range(predicted, np.abs(predicted - truth))
+    return {"slope": float(slope), "offset": float(offset), **widths}
+
+
+def widths_by_range(estimate: Array, errors: Array) -> dict[str, list[float]]:
+    """Edges between ranges of as many estimates each, and what holds 90 % of the errors in them.
+
+    Args:
+        estimate: (rows,).
+        errors: (rows,) not negative.
+
+    Returns:
+        ``edges``; ``half_widths``, one more.
+    """
+    edges = np.quantile(estimate, np.arange(1, N_BINS) / N_BINS)
+    bins = np.digitize(estimate, edges, right=True)
+    widths = [float(np.quantile(errors[bins == i], COVERAGE)) for i in range(N_BINS)]
+    return {"edges": edges.tolist(), "half_widths": widths}

@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from isocenter.statistics import bootstrap_by_person, srocc
+from isocenter.training.intervals import widths_by_range
 from isocenter.training.outcomes import Outcomes
 
 __all__ = ["calibrate", "clean_range", "corrected", "parts_of", "scores"]
 
 Rows = npt.NDArray[np.intp]
 Measured = dict[str, dict[str, Any]]
-COVERAGE = 0.9
-N_BINS = 3
 N_DRAWS = 500
 
 
@@ -32,15 +31,7 @@ def calibrate(known: Outcomes) -> dict[str, Any]:
     said, truth = known.outputs[:, 0], np.log(known.truth)
     slope, offset = np.polyfit(said, truth, 1)
     errors = np.abs(offset + slope * said - truth)
-    edges = np.quantile(said, np.arange(1, N_BINS) / N_BINS)
-    third = np.searchsorted(edges, said)
-    widths = [float(np.quantile(errors[third == i], COVERAGE)) for i in range(N_BINS)]
-    return {
-        "slope": float(slope),
-        "offset": float(offset),
-        "edges": edges.tolist(),
-        "half_widths": widths,
-    }
+    return {"slope": float(slope), "offset": float(offset), **widths_by_range(said, errors)}
 
 
 def corrected(given: Outcomes, calibration: dict[str, Any]) -> Outcomes:
