@@ -1,6 +1,5 @@
 """Methods without a network that the benchmark's networks are compared with."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
@@ -8,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from isocenter.errors import MissingExtra
+from isocenter.training.baselines._learned import scikit_learn
 from isocenter.training.baselines.linear import fit_classes
 from isocenter.training.benchmark_inputs import Preparation
 from isocenter.training.benchmark_scans import Image
@@ -77,10 +76,7 @@ def _fitted(
 
 
 def _forest(columns: Tensor, labels: Tensor, n_classes: int) -> Callable[[Tensor], Tensor]:
-    try:
-        trees = importlib.import_module("sklearn.ensemble")
-    except ImportError:
-        raise MissingExtra("a forest needs scikit-learn: pip install scikit-learn") from None
+    trees = scikit_learn("ensemble")
     forest = trees.ExtraTreesClassifier(N_TREES, max_features=SHARE_TRIED, random_state=0)
     forest.fit(columns.numpy(), labels.numpy())
 

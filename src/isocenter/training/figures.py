@@ -20,14 +20,12 @@ from isocenter.statistics import (
 )
 from isocenter.training.outcomes import Outcomes
 
-__all__ = ["LOWER", "Figure", "calibration_error", "constant", "figures_of"]
+__all__ = ["Figure", "calibration_error", "constant", "figures_of"]
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 Figure = Callable[[Rows], float]
 
-LOWER = ("ECE", "RMSE", "MAE")
-"""Figures of which less is better."""
 PRISTINE = "pristine"
 N_BINS = 15
 """Of the calibration error."""
