@@ -23,6 +23,7 @@ __all__ = [
     "models",
     "readers",
     "recipes",
+    "restorers",
 ]
 
 
@@ -81,3 +82,4 @@ metrics = Registry("metric", "metrics")
 models = Registry("model", "assessors")
 readers = Registry("reader", "data.io")
 recipes = Registry("recipe", "training.recipes")
+restorers = Registry("restorer", "restorers")
