@@ -86,7 +86,7 @@ DISTORT_EXAMPLES = """Example:
   isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3
 """
 
-LIST = """List artifacts, data sets, measures, metrics, models, presets or recipes.
+LIST = """List artifacts, data sets, measures, metrics, models, presets, recipes or restorers.
 
 Each line is a name that other commands take, and what it stands for. Metrics and
 measures also say what they need (a reference, weights), which way is better
@@ -176,6 +176,35 @@ SIMULATE_EXAMPLES = """Examples:
   isocenter simulate clean/ bench/ --dask tcp://head-node:8786
 """
 
+RECONSTRUCT = """Reconstruct a scan from k-space.
+
+KSPACE is what a scanner measured: fastMRI or ISMRMRD (.h5), BART (.cfl), Siemens
+raw data (.dat, with the extra `twix`), .npy or .mat. Coil maps are found in it. OUT
+is written as NIfTI; beside it go, under the same name, _uncertainty.nii.gz (where
+the method knows one), .html (pictures) and .json (for programs).
+
+A fully sampled file is undersampled first when --acceleration or --mask KIND is
+given, and the result is compared with the file's own full reconstruction. The
+true acceleration is always said, whatever a name or a header calls it.
+"""
+RECONSTRUCT_EXAMPLES = """Examples:
+  isocenter reconstruct file.h5 recon.nii.gz
+  isocenter reconstruct file.h5 recon.nii.gz --method sense
+  isocenter reconstruct file.h5 recon.nii.gz --time-budget 120
+  isocenter reconstruct full.cfl recon.nii.gz --mask random --acceleration 6 --acs 24
+"""
+
+COMPARE_RECON = """Run every reconstruction method on one file, and compare them.
+
+KSPACE is a fully sampled file, which is undersampled as --mask, --acceleration and
+--acs say, or any file with --reference. Prints for each method how near it comes
+(PSNR, SSIM and NMSE by fastMRI's definitions), how often it asked a network, and
+how long it took.
+"""
+COMPARE_RECON_EXAMPLES = """Example:
+  isocenter compare-recon full.cfl --acceleration 4 --methods zero_filled,sense,hfs_sde
+"""
+
 DOCTOR = """Check this installation.
 
 Versions, device, DICOM decoders, weights, memory and caches, one line each.
@@ -188,6 +217,11 @@ DOCTOR_EXAMPLES = """Example:
 COMMANDS = {
     "assess": ("isocenter.cli.assess:assess", ASSESS, ASSESS_EXAMPLES),
     "compare": ("isocenter.cli.compare:compare", COMPARE, COMPARE_EXAMPLES),
+    "compare-recon": (
+        "isocenter.cli.compare_recon:compare_recon",
+        COMPARE_RECON,
+        COMPARE_RECON_EXAMPLES,
+    ),
     "datasets": ("isocenter.cli.datasets:datasets", DATASETS, DATASETS_EXAMPLES),
     "demo": ("isocenter.cli.demo:demo", DEMO, DEMO_EXAMPLES),
     "distort": ("isocenter.cli.distort:distort", DISTORT, DISTORT_EXAMPLES),
@@ -195,6 +229,11 @@ COMMANDS = {
     "list": ("isocenter.cli.listing:listing", LIST, LIST_EXAMPLES),
     "metrics": ("isocenter.cli.metrics:metrics", METRICS, METRICS_EXAMPLES),
     "models": ("isocenter.cli.models:models", MODELS, MODELS_EXAMPLES),
+    "reconstruct": (
+        "isocenter.cli.reconstruct:reconstruct",
+        RECONSTRUCT,
+        RECONSTRUCT_EXAMPLES,
+    ),
     "simulate": ("isocenter.cli.simulate:simulate", SIMULATE, SIMULATE_EXAMPLES),
     "train": ("isocenter.cli.train:train", TRAIN, TRAIN_EXAMPLES),
     "doctor": ("isocenter.cli.doctor:doctor", DOCTOR, DOCTOR_EXAMPLES),

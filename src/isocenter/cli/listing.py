@@ -13,7 +13,9 @@ from isocenter import registry
 
 __all__ = ["listing"]
 
-Kind = Literal["artifacts", "datasets", "measures", "metrics", "models", "presets", "recipes"]
+Kind = Literal[
+    "artifacts", "datasets", "measures", "metrics", "models", "presets", "recipes", "restorers"
+]
 
 
 def listing(kind: Kind, /) -> int:

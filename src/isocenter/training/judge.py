@@ -6,13 +6,13 @@ from typing import Any
 
 from isocenter.data.atomic import write_text
 from isocenter.data.checkpoint import Checkpoint
+from isocenter.data.settings import to_values
 from isocenter.errors import NothingFound
 from isocenter.training.fabric import Device, accelerator
 from isocenter.training.figures import constant
 from isocenter.training.outcomes import Outcomes
 from isocenter.training.run import Run, Say
 from isocenter.training.scoring import Method, markdown, pooled, scored
-from isocenter.training.settings import to_values
 
 __all__ = ["answers", "compare", "evaluate"]
 

@@ -1,4 +1,4 @@
-"""Settings of a recipe by name: ``seed=3``, ``schedule.n_steps=100``, ``config.dims=48,96``."""
+"""Fields of a frozen dataclass by name: ``seed=3``, ``schedule.n_steps=100``, ``dims=48,96``."""
 
 import json
 import math
@@ -12,14 +12,14 @@ from isocenter.errors import UnknownName, UsageError
 
 __all__ = ["differences", "from_values", "to_values", "with_settings"]
 
-Recipe = TypeVar("Recipe")
+Settings = TypeVar("Settings")
 
 
-def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """The recipe with ``key=value`` of each setting put in.
+def with_settings(plain: Settings, settings: Sequence[str]) -> Settings:
+    """The dataclass with ``key=value`` of each setting put in.
 
     Args:
-        recipe: A dataclass, which may hold others.
+        plain: A dataclass, which may hold others.
         settings: Words of the form ``key=value``; a dot goes into an inner dataclass, commas
             stand between the parts of a tuple, ``none`` is ``None``.
 
@@ -30,18 +30,18 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise UsageError(f"--set is {setting!r}: give key=value, as in schedule.n_steps=100")
-        recipe = _with(recipe, key, key.split("."), value)
-    return recipe
+            raise UsageError(f"--set is {setting!r}: give key=value, as in seed=3")
+        plain = _with(plain, key, key.split("."), value)
+    return plain
 
 
-def to_values(recipe: Any) -> dict[str, Any]:
+def to_values(plain: Any) -> dict[str, Any]:
     """Plain values, as JSON gives them back."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(recipe), default=str))
+    values: dict[str, Any] = json.loads(json.dumps(asdict(plain), default=str))
     return values
 
 
-def from_values(kind: type[Recipe], values: dict[str, Any]) -> Recipe:
+def from_values(kind: type[Settings], values: dict[str, Any]) -> Settings:
     """Inverse of :func:`to_values`.
 
     Raises:
@@ -56,7 +56,7 @@ def from_values(kind: type[Recipe], values: dict[str, Any]) -> Recipe:
 
 
 def differences(now: dict[str, Any], before: dict[str, Any]) -> list[str]:
-    """What two recipes' values disagree about, one phrase each."""
+    """What two dataclasses' values disagree about, one phrase each."""
     one, other = _flat(now), _flat(before)
     return [
         f"{key} is {json.dumps(one.get(key))} and was {json.dumps(other.get(key))}"

@@ -8,7 +8,7 @@ import pytest
 
 from isocenter.errors import UnknownName, UsageError
 from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.settings import differences, from_values, to_values, with_settings
+from isocenter.data.settings import differences, from_values, to_values, with_settings
 from tests.unit.training.toys import ToyRecipe
 
 TOY = ToyRecipe()
