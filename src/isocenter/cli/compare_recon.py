@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from isocenter import registry
-from isocenter.cli.reconstruct import Asked, request
+from isocenter.cli.reconstruct import NOTHING_ASKED, Asked, request
 from isocenter.errors import IsocenterError, UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def compare_recon(
     /,
     *,
     methods: str = "all",
-    asked: Annotated[Asked, Parameter(name="*")] = Asked(),
+    asked: Annotated[Asked, Parameter(name="*")] = NOTHING_ASKED,
     out: Path | None = None,
 ) -> int:
     """Compare methods.

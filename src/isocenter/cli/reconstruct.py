@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from isocenter.restorers._reconstruct import Reconstruction
     from isocenter.study.reconstruction import Prepared, Request
 
-__all__ = ["Asked", "reconstruct", "request", "watched"]
+__all__ = ["NOTHING_ASKED", "Asked", "reconstruct", "request", "watched"]
 
 ENDINGS = (".nii.gz", ".nii")
 
@@ -50,13 +50,16 @@ class Asked:
     """cpu, cuda, or auto (cuda where there is a GPU)."""
 
 
+NOTHING_ASKED = Asked()
+
+
 def reconstruct(
     source: Annotated[Path, Parameter(name="KSPACE")],
     to: Annotated[Path, Parameter(name="OUT")],
     /,
     *,
     method: str = "hfs_sde",
-    asked: Annotated[Asked, Parameter(name="*")] = Asked(),
+    asked: Annotated[Asked, Parameter(name="*")] = NOTHING_ASKED,
     samples: int | None = None,
     steps: int | None = None,
     time_budget: float | None = None,
