@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from isocenter.data.settings import differences, from_values, to_values, with_settings
 from isocenter.errors import UnknownName, UsageError
 from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.data.settings import differences, from_values, to_values, with_settings
 from tests.unit.training.toys import ToyRecipe
 
 TOY = ToyRecipe()
