@@ -43,7 +43,7 @@ def load_mask(path: Path) -> npt.NDArray[np.generic]:
         if name.endswith(_TEXT):
             return _from_text(path)
         if head.startswith(HDF5_MAGIC):
-            return _from_hdf5(path, ("mask",))
+            return np.asarray(_from_hdf5(path, ("mask",)))
         return _from_image(path)
     except BadVolume as error:
         raise BadKSpace(str(error)) from error

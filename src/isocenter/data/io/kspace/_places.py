@@ -62,7 +62,7 @@ def refuse_nonsense(data: Data) -> tuple[Places, list[str]]:
     sums = np.stack([np.abs(one).sum((1, 2)) for one in data])
     if not np.isfinite(sums).all():
         raise BadKSpace(_not_finite(data))
-    alive = sums.any(0)
+    alive: Places = np.asarray(sums.any(0))
     if not alive.any():
         raise BadKSpace("k-space is zero everywhere: nothing was measured")
     dead = _named(np.flatnonzero(~alive))
@@ -95,7 +95,8 @@ def fitted(given: Any, grid: tuple[int, int], n_slices: int, run: slice, crop: b
             raise BadKSpace(
                 f"mask has {got} {what}, k-space has {wanted}. Pass --mask or --crop centre."
             )
-    return cropped(places, smaller_grid(places.shape[1:], grid))
+    cut: Places = cropped(places, smaller_grid(places.shape[1:], grid))
+    return cut
 
 
 def smaller_grid(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int]:
@@ -137,8 +138,8 @@ def _truth(given: Any) -> Places:
 
 
 def _not_finite(data: Data) -> str:
-    bad = ~np.isfinite(data).all(1)
-    slices, columns = np.flatnonzero(bad.any((1, 2))), np.flatnonzero(bad.any((0, 1)))
+    bad: Places = np.asarray(~np.isfinite(data).all(1))
+    slices, _, columns = (np.unique(places) for places in bad.nonzero())
     return (
         f"k-space is not finite in slices {_named(slices)}, columns {_named(columns)} "
         f"({int(bad.sum()):,} places are NaN or Inf): export it again"

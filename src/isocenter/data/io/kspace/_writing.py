@@ -72,7 +72,7 @@ def write_cfl(values: KSpace | Maps5, path: str | os.PathLike[str]) -> Path:
     # BART's first axis runs fastest: the readout. Reversed, our axes are coil-major C order.
     stored = array.detach().cpu().permute(0, 1, 2, 4, 3).contiguous().numpy().astype("<c8")
     stem = Path(path).name.removesuffix(".cfl").removesuffix(".hdr")
-    atomic.write_bytes(Path(path).with_name(f"{stem}.cfl"), memoryview(stored).cast("B"))
+    atomic.write_bytes(Path(path).with_name(f"{stem}.cfl"), stored.data.cast("B"))
     header = f"# Dimensions\n{' '.join(map(str, sides))}\n"
     return atomic.write_text(Path(path).with_name(f"{stem}.hdr"), header)
 

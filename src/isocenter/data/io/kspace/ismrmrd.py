@@ -158,7 +158,7 @@ def _imaging(heads: Heads) -> Indices:
 
 
 def _flag(heads: Heads, number: int) -> npt.NDArray[np.bool_]:
-    return (heads["flags"] >> np.uint64(number - 1)) & np.uint64(1) != 0
+    return np.asarray((heads["flags"] >> np.uint64(number - 1)) & np.uint64(1) != 0)
 
 
 def _grid(heads: Heads, header: Header) -> Grid:

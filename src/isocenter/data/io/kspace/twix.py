@@ -65,7 +65,7 @@ def load(path: Path, request: Request) -> Acquired:
         NeedsChoice: Several repetitions, echoes or sets and none chosen.
     """
     try:
-        import twixtools
+        import twixtools  # type: ignore[import-untyped]
     except ImportError:
         raise MissingExtra(
             "Siemens raw data need the package twixtools: pip install 'isocenter[twix]'"
