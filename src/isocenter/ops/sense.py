@@ -1,7 +1,9 @@
 """``Sense``: from an image to the measured k-space of several coils."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from jaxtyping import Bool, Complex
 from torch import Tensor
 
@@ -34,3 +36,31 @@ class Sense(LinearOperator):
 
     def adjoint(self, y: Complex[Tensor, "*b coil y x"]) -> Complex[Tensor, "*b set y x"]:
         return combine(ifft(y * self.mask.unsqueeze(-3), PLANE), self.maps)
+
+    def normal(self, x: Complex[Tensor, "*b set y x"]) -> Complex[Tensor, "*b set y x"]:
+        """``A^H A x`` without centring, and without the transform along fully measured lines.
+
+        ``F^H M F`` is a circular convolution, which is the same wherever the origin stands;
+        along an axis on which M does not depend, F^H and F cancel.
+        """
+        axes, weights = self._convolution
+        coils = expand(x, self.maps)
+        if axes:
+            coils = torch.fft.ifftn(torch.fft.fftn(coils, dim=axes).mul_(weights), dim=axes)
+        else:
+            coils = coils * weights
+        return combine(coils, self.maps)
+
+    @cached_property
+    def _convolution(self) -> tuple[tuple[int, ...], Tensor]:
+        """Axes along which the mask varies, and the mask on them, uncentred."""
+        axes = tuple(axis for axis in PLANE if _varies(self.mask, axis))
+        mask = self.mask
+        for axis in set(PLANE) - set(axes):
+            mask = mask.narrow(axis, 0, 1)
+        weights = torch.fft.ifftshift(mask, dim=PLANE).unsqueeze(-3)
+        return axes, weights.to(self.maps.real.dtype)
+
+
+def _varies(mask: Bool[Tensor, "*batch y x"], axis: int) -> bool:
+    return bool((mask != mask.narrow(axis, 0, 1)).any())
