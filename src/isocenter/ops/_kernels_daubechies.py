@@ -27,11 +27,16 @@ def _two(a: Array, b: Array, weights: Array, out: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def _weigh(rows: Array, first: int, taps: Array, out: Array) -> None:
-    """Weighted rows ``first``, ``first`` + 1, ... added to ``out``; behind the last comes the first.
+    """Weighted rows ``first``, ``first`` + 1, ... added to ``out``; the last is before the first.
 
-    There are 2, or a multiple of 4, taps.
+    There are 1, 2, or a multiple of 4, taps.
     """
     n = rows.shape[0]
+    if taps.size == 1:
+        weight, row = taps[0], rows[first % n]
+        for i in range(out.size):
+            out[i] += weight * row[i]
+        return
     if taps.size == 2:
         _two(rows[first % n], rows[(first + 1) % n], taps, out)
         return
@@ -59,32 +64,21 @@ def _split_columns(plane: Array, low: Array, high: Array, out: Array) -> None:
     half = plane.shape[0] // 2
     out[:] = 0
     for place in range(half):
-        _weigh(plane, 2 * place, low, out[place])
-        _weigh(plane, 2 * place, high, out[half + place])
+        first = 2 * place + 2 - low.size
+        _weigh(plane, first, low, out[place])
+        _weigh(plane, first, high, out[half + place])
 
 
 @njit(cache=True, nogil=True)
 def _join_columns(bands: Array, taps: Array, out: Array) -> None:
     """``taps``: low ones of even places, high ones of even places, both of odd places, turned."""
-    half, reach = bands.shape[0] // 2, taps.shape[1]
+    half = bands.shape[0] // 2
     out[:] = 0
     for place in range(half):
-        first = place - reach + 1 + half
         for parity in range(2):
             row = out[2 * place + parity]
-            _weigh_turned(bands[:half], first, taps[2 * parity], row)
-            _weigh_turned(bands[half:], first, taps[2 * parity + 1], row)
-
-
-@njit(cache=True, nogil=True)
-def _weigh_turned(rows: Array, first: int, taps: Array, out: Array) -> None:
-    n = rows.shape[0]
-    if taps.size == 1:
-        weight, row = taps[0], rows[first % n]
-        for i in range(out.size):
-            out[i] += weight * row[i]
-    else:
-        _weigh(rows, first, taps, out)
+            _weigh(bands[:half], place, taps[2 * parity], row)
+            _weigh(bands[half:], place, taps[2 * parity + 1], row)
 
 
 @njit(cache=True, nogil=True)
@@ -92,15 +86,17 @@ def _split_rows(plane: Array, low: Array, high: Array, out: Array) -> None:
     """Even and odd places are laid apart first: neighbours then stand side by side."""
     length = plane.shape[1]
     half, reach = length // 4, low.size // 2
-    even = np.empty(2 * (half + reach), plane.dtype)
+    lead = 2 * (reach - 1)
+    even = np.empty(2 * half + lead, plane.dtype)
     odd = np.empty_like(even)
     for line in range(plane.shape[0]):
         row, coarse, fine = plane[line], out[line, : 2 * half], out[line, 2 * half : length]
         for i in range(half):
-            even[2 * i], even[2 * i + 1] = row[4 * i], row[4 * i + 1]
-            odd[2 * i], odd[2 * i + 1] = row[4 * i + 2], row[4 * i + 3]
-        for i in range(2 * reach):
-            even[2 * half + i], odd[2 * half + i] = even[i % (2 * half)], odd[i % (2 * half)]
+            place = lead + 2 * i
+            even[place], even[place + 1] = row[4 * i], row[4 * i + 1]
+            odd[place], odd[place + 1] = row[4 * i + 2], row[4 * i + 3]
+        for i in range(lead - 1, -1, -1):
+            even[i], odd[i] = even[i + 2 * half], odd[i + 2 * half]
         out[line, :length] = 0
         _weigh_places(even, low[::2], coarse)
         _weigh_places(odd, low[1::2], coarse)
@@ -111,18 +107,16 @@ def _split_rows(plane: Array, low: Array, high: Array, out: Array) -> None:
 @njit(cache=True, nogil=True)
 def _join_rows(bands: Array, taps: Array, out: Array) -> None:
     length = bands.shape[1]
-    half, reach = length // 4, taps.shape[1]
-    lead = 2 * (reach - 1)
-    coarse = np.empty(2 * half + 2 * reach, bands.dtype)
+    half, trail = length // 4, 2 * (taps.shape[1] - 1)
+    coarse = np.empty(2 * half + trail, bands.dtype)
     fine = np.empty_like(coarse)
     even, odd = np.empty(2 * half, bands.dtype), np.empty(2 * half, bands.dtype)
     for line in range(bands.shape[0]):
         row = bands[line]
-        coarse[lead : lead + 2 * half] = row[: 2 * half]
-        fine[lead : lead + 2 * half] = row[2 * half : length]
-        for i in range(lead):
-            before = (i - lead) % (2 * half)
-            coarse[i], fine[i] = row[before], row[2 * half + before]
+        coarse[: 2 * half] = row[: 2 * half]
+        fine[: 2 * half] = row[2 * half : length]
+        for i in range(2 * half, 2 * half + trail):
+            coarse[i], fine[i] = coarse[i - 2 * half], fine[i - 2 * half]
         even[:], odd[:] = 0, 0
         _weigh_places(coarse, taps[0], even)
         _weigh_places(fine, taps[1], even)

@@ -1,8 +1,8 @@
 r"""Orthogonal wavelets of Daubechies on a plane without borders.
 
-One level keeps, of every row and column, :math:`a_k = \sum_t h_t x_{2k+t}` and
-:math:`d_k = \sum_t g_t x_{2k+t}` with :math:`g_t = (-1)^t h_{L-1-t}`, indices running around the
-edge; the next level does the same to what is coarse in both.  Planes that cannot be halved often
+One level keeps, of every row and column, :math:`a_k = \sum_t h_t x_{2k+2-L+t}` and
+:math:`d_k = \sum_t g_t x_{2k+2-L+t}` with :math:`g_t = (-1)^t h_{L-1-t}`, indices running around
+the edge; the next level does the same to what is coarse in both.  Planes that cannot be halved often
 enough get zeros behind their last row and column, so decomposing is an isometry at any size:
 recomposing is its inverse and its adjoint.
 
@@ -51,8 +51,8 @@ COARSEST = 16
 
 
 def levels_for(shape: Sequence[int]) -> int:
-    """How often the shorter side can be halved while it keeps 16 places; at least once."""
-    return max(1, int(math.log2(max(min(shape) / COARSEST, 1))))
+    """How often the shorter side is halved until it has 16 places or fewer; at least once."""
+    return max(1, math.ceil(math.log2(min(shape) / COARSEST)))
 
 
 def decompose(
@@ -99,7 +99,7 @@ def recompose(
     Raises:
         UnknownName: No such wavelet.
     """
-    planes = coefficients.clone()
+    planes = coefficients.clone(memory_format=torch.contiguous_format)
     low, high = _filters(wavelet)
     if _is_compiled(planes):
         from isocenter.ops import _kernels_daubechies
@@ -176,7 +176,7 @@ def _is_compiled(planes: Tensor) -> bool:
 
 def _floats(planes: Tensor) -> np.ndarray:
     """The same memory as planes (n, height, 2 width)."""
-    flat = torch.view_as_real(planes.view(-1, *planes.shape[-2:])).flatten(-2)
+    flat = torch.view_as_real(planes.reshape(-1, *planes.shape[-2:])).flatten(-2)
     array: np.ndarray = flat.numpy()
     return array
 
@@ -190,7 +190,9 @@ def _split(planes: Tensor, low: np.ndarray, high: np.ndarray, axis: int) -> Tens
     even = torch.arange(0, planes.shape[axis], 2, device=planes.device)
     halves = []
     for taps in (low, high):
-        moved = (tap * planes.roll(-place, axis) for place, tap in enumerate(taps))
+        moved = (
+            tap * planes.roll(len(taps) - 2 - place, axis) for place, tap in enumerate(taps)
+        )
         halves.append(sum(moved, torch.zeros_like(planes)).index_select(axis, even))
     return torch.cat(halves, axis)
 
@@ -202,5 +204,5 @@ def _join(bands: Tensor, low: np.ndarray, high: np.ndarray, axis: int) -> Tensor
     for band, taps in zip(bands.split(half, axis), (low, high), strict=True):
         spread = torch.zeros_like(bands).index_copy(axis, even, band)
         for place, tap in enumerate(taps):
-            joined += tap * spread.roll(place, axis)
+            joined += tap * spread.roll(place + 2 - len(taps), axis)
     return joined
