@@ -10,3 +10,23 @@ A file ``NAME.py`` of this folder that takes k-space has
 
 :data:`isocenter.registry.restorers` finds it by its name.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isocenter.restorers._acquire import acquire as acquire
+    from isocenter.restorers._acquire import reference as reference
+    from isocenter.restorers._undersample import undersample as undersample
+
+_PLACES = {"acquire": "_acquire", "reference": "_acquire", "undersample": "_undersample"}
+
+__all__ = sorted(_PLACES)  # noqa: PLE0605  (one list, two uses)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'isocenter.restorers' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"isocenter.restorers.{_PLACES[name]}"), name)
