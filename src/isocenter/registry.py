@@ -18,6 +18,7 @@ __all__ = [
     "Registry",
     "artifacts",
     "datasets",
+    "kspace_readers",
     "measures",
     "metrics",
     "models",
@@ -77,6 +78,7 @@ def _module_names(folder: str) -> tuple[str, ...]:
 
 artifacts = Registry("artifact", "artifacts")
 datasets = Registry("dataset", "datasets.layouts")
+kspace_readers = Registry("kspace_reader", "data.io.kspace")
 measures = Registry("measure", "measures")
 metrics = Registry("metric", "metrics")
 models = Registry("model", "assessors")

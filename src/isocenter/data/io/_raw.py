@@ -18,6 +18,7 @@ __all__ = [
     "Stored",
     "chosen_volume",
     "read_stored",
+    "readable",
     "refuse_impossible",
     "refuse_too_large",
 ]
@@ -109,7 +110,7 @@ def refuse_too_large(shape: tuple[int, ...], max_voxels: int) -> None:
         )
 
 
-def _readable(n_bytes: int) -> str:
+def readable(n_bytes: int) -> str:
     """Bytes for people: ``41 kB``, ``2.3 EB``."""
     size, units = float(n_bytes), ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"]
     while size >= 1000 and len(units) > 1:
@@ -148,7 +149,7 @@ def refuse_bomb(path: Path, layout: Layout) -> None:
 
 
 def _asks(claimed: int, size: int) -> str:
-    return f"header asks {_readable(claimed)}; file has {_readable(size)}"
+    return f"header asks {readable(claimed)}; file has {readable(size)}"
 
 
 def _demand(got: int, wanted: int, stream: ByteStream, layout: Layout) -> None:

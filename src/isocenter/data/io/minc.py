@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from isocenter.data.io._door import Entrance, enter, printable
 from isocenter.data.io._geometry import axis_codes, checked_affine, spacing_of, with_spacing
+from isocenter.data.io._hdf5 import HDF5_MAGIC, refuse_foreign
 from isocenter.data.io._loaded import Loaded, Selection
-from isocenter.data.io._minc_hdf import refuse_foreign
 from isocenter.data.io._names import contrast_of
 from isocenter.data.io._raw import chosen_volume, refuse_too_large
 from isocenter.data.io._stream import ByteStream
@@ -33,7 +33,6 @@ __all__ = ["ENDINGS", "count_volumes", "load", "recognises"]
 ENDINGS = (".mnc", ".mnc.gz")
 
 _NETCDF = (b"CDF\x01", b"CDF\x02")
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _DAMAGE = (
     ArithmeticError,
     AttributeError,
@@ -53,7 +52,9 @@ def recognises(head: bytes, path: Path) -> bool:
     """Whether a file that begins with ``head`` (decompressed) is netCDF, or HDF5 named MINC."""
     if head.startswith(_NETCDF):
         return True
-    return head.startswith(_HDF5) and (b"minc-2.0" in head or path.name.lower().endswith(ENDINGS))
+    return head.startswith(HDF5_MAGIC) and (
+        b"minc-2.0" in head or path.name.lower().endswith(ENDINGS)
+    )
 
 
 def count_volumes(path: Path) -> int:
@@ -112,7 +113,7 @@ def _opened(entrance: Entrance, selection: Selection) -> Iterator[tuple[Any, str
             warnings.simplefilter("ignore")  # nibabel warns of odd spacing; we say it ourselves
             if entrance.head.startswith(_NETCDF):
                 yield _netcdf(entrance, selection)
-            elif entrance.head.startswith(_HDF5) and not entrance.compressed:
+            elif entrance.head.startswith(HDF5_MAGIC) and not entrance.compressed:
                 import h5py
 
                 with h5py.File(entrance.path, "r") as file:

@@ -9,10 +9,12 @@ from typing import Any
 from isocenter.data.io._raw import BELIEVABLE_EXPANSION, HARMLESS
 from isocenter.errors import BadVolume
 
-__all__ = ["refuse_foreign"]
+__all__ = ["HDF5_MAGIC", "refuse_foreign"]
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 MOST_OBJECTS = 2000
-"""A MINC file holds a few dozen."""
+"""A scan or k-space holds a few dozen."""
 
 
 def refuse_foreign(file: Any) -> None:
@@ -42,7 +44,7 @@ def _datasets(file: Any) -> Iterator[Any]:
         for name in group:
             n_seen += 1
             if n_seen > MOST_OBJECTS:
-                raise BadVolume(f"more than {MOST_OBJECTS} objects in the file: not a MINC scan")
+                raise BadVolume(f"more than {MOST_OBJECTS} objects in the file: not a scan")
             kind = type(group.get(name, getlink=True))
             if kind is not h5py.HardLink:
                 raise BadVolume(f"HDF5 {kind.__name__} refused: the data must be in the file")

@@ -1,0 +1,1 @@
+"""Readers of k-space: one file per format behind :func:`isocenter.data.io.read_kspace`."""
