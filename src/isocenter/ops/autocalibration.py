@@ -1,0 +1,79 @@
+r"""What a coil's k-space is made of: weights of its neighbourhood in all coils.
+
+A place of one coil is a weighted sum of places around it in all coils, with the same weights
+everywhere (Griswold et al., Magn. Reson. Med. 47(6), 2002, doi:10.1002/mrm.10171).  The weights
+come from the fully measured centre: with the windows of a calibration block as rows of a matrix
+and :math:`G = W^H W`, the least squares from sources s to targets t solve
+:math:`(G_{ss} + \lambda I) w = G_{st}`.
+"""
+
+import torch
+from jaxtyping import Bool, Complex
+from torch import Tensor
+
+__all__ = ["calibration_block", "solve_kernels", "window_products", "windows"]
+
+
+def calibration_block(
+    kspace: Complex[Tensor, "coil y x"], mask: Bool[Tensor, "y x"], acs: tuple[int, int]
+) -> Complex[Tensor, "coil rows columns"]:
+    """The part of k-space that holds the ACS, without a place that was not measured.
+
+    Args:
+        kspace: One slice.
+        mask: True where measured.
+        acs: Rows and columns around the centre, as ``Mask.acs`` tells.
+    """
+    block = [_run(mask.shape[0], acs[0]), _run(mask.shape[1], acs[1])]
+    rows, columns = mask[:, block[1]].all(1), mask[block[0]].all(0)
+    inside = [_around_centre(rows), _around_centre(columns)]
+    tops = [max(a.start, b.start) for a, b in zip(block, inside, strict=True)]
+    ends = [min(a.stop, b.stop) for a, b in zip(block, inside, strict=True)]
+    return kspace[:, tops[0] : ends[0], tops[1] : ends[1]]
+
+
+def windows(
+    block: Complex[Tensor, "coil rows columns"], height: int, width: int
+) -> Complex[Tensor, "window coil height width"]:
+    """Every window that lies inside the block."""
+    views = block.unfold(1, height, 1).unfold(2, width, 1)
+    return views.permute(1, 2, 0, 3, 4).flatten(0, 1)
+
+
+def window_products(
+    block: Complex[Tensor, "coil rows columns"], height: int, width: int
+) -> Complex[Tensor, "values values"]:
+    """``G = W^H W`` in double precision; a window's values count coil, row, column."""
+    rows = windows(block, height, width).flatten(1).to(torch.complex128)
+    return rows.mH @ rows
+
+
+def solve_kernels(
+    sources: Complex[Tensor, "*batch s s"], targets: Complex[Tensor, "*batch s t"], weight: float
+) -> Complex[Tensor, "*batch s t"]:
+    """Weights of the sources for every target.
+
+    Args:
+        sources: ``G_ss``.
+        targets: ``G_st``.
+        weight: Tikhonov's, over the Frobenius norm of ``G_ss`` per source.
+    """
+    size = torch.linalg.matrix_norm(sources) / sources.shape[-1]
+    # A block of zeros has no scale: any ridge then gives weights of 0.
+    ridge = (weight * size).clamp(min=torch.finfo(size.dtype).tiny)
+    identity = torch.eye(sources.shape[-1], dtype=sources.dtype, device=sources.device)
+    weights: Tensor = torch.linalg.solve(sources + ridge[..., None, None] * identity, targets)
+    return weights
+
+
+def _run(length: int, n: int) -> slice:
+    start = length // 2 - n // 2
+    return slice(start, start + n)
+
+
+def _around_centre(measured: Bool[Tensor, " n"]) -> slice:
+    """The run of true values that holds the centre."""
+    centre = len(measured) // 2
+    missing = (~measured).nonzero().flatten().tolist()
+    first = max((place + 1 for place in missing if place <= centre), default=0)
+    return slice(first, min((place for place in missing if place > centre), default=len(measured)))
