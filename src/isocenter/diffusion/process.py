@@ -102,7 +102,7 @@ class VarianceExploding(Process):
         return 1.0
 
     def deviation(self, t: float) -> float:
-        return self.smallest * (self.largest / self.smallest) ** t
+        return self.smallest * math.exp(t * math.log(self.largest / self.smallest))
 
     def rate(self, t: float) -> float:
         return 0.0
