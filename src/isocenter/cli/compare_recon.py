@@ -47,10 +47,10 @@ def compare_recon(
         raise UsageError(
             "nothing to compare with: give a fully sampled file and --acceleration, or --reference"
         )
-    kspace = prepared.kspace
+    acs = prepared.kspace.mask.acs
     print(
-        f"{source.name}   R={kspace.mask.true_acceleration:.2f}, ACS {kspace.mask.acs[0]} x "
-        f"{kspace.mask.acs[1]}, against {prepared.reference}"
+        f"{source.name}   R={prepared.true_acceleration:.2f}, ACS {acs[0]} x {acs[1]}, "
+        f"against {prepared.reference}"
     )
     print(f"{'method':<14}{'PSNR dB':>9}{'SSIM':>9}{'NMSE':>9}{'evaluations':>13}{'seconds':>9}")
     rows = [_row(name, prepared, asked.seed) for name in names]
@@ -65,7 +65,7 @@ def compare_recon(
 
 def _row(name: str, prepared: Prepared, seed: int) -> tuple[str, ...]:
     """One method: its line is printed at once, since the next may take minutes."""
-    from isocenter.restorers._reconstruct import options_of
+    from isocenter.restorers import options_of
     from isocenter.study.reconstruction import restored
 
     try:
@@ -86,7 +86,7 @@ def _row(name: str, prepared: Prepared, seed: int) -> tuple[str, ...]:
 
 
 def _names(given: str) -> list[str]:
-    from isocenter.restorers._reconstruct import kspace_restorers
+    from isocenter.restorers import kspace_restorers
 
     known = kspace_restorers()
     names = list(known) if given == "all" else [name.strip() for name in given.split(",")]

@@ -17,7 +17,7 @@ from isocenter.errors import ResourceError, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from isocenter.data.reconstruction import ReconstructionReport
-    from isocenter.restorers._reconstruct import Reconstruction
+    from isocenter.restorers import Reconstruction
     from isocenter.study.reconstruction import Prepared, Request
 
 __all__ = ["NOTHING_ASKED", "Asked", "reconstruct", "request", "watched"]
@@ -159,7 +159,7 @@ def _options(
     if time_budget is not None and not time_budget > 0:
         raise UsageError(f"--time-budget is {time_budget:g}: give seconds above 0")
     from isocenter.data.settings import with_settings
-    from isocenter.restorers._reconstruct import options_of
+    from isocenter.restorers import options_of
 
     options = options_of(method)
     given = {"samples": samples, "steps": steps, "time_budget": time_budget}
@@ -237,7 +237,7 @@ def _write(
         write(to_scan(made.deviation, prepared.kspace), places["uncertainty"])
         written.append(places["uncertainty"])
     if write_maps and made.maps is not None:
-        write_cfl(places["maps"], made.maps.cpu())
+        write_cfl(made.maps, places["maps"])
         written.append(places["maps"])
     atomic.write_text(places["page"], reconstruction.page(report))
     atomic.write_text(places["document"], json.dump(reconstruction.document(report)))
@@ -252,7 +252,7 @@ def _head(source: Path, prepared: Prepared) -> str:
     return (
         f"{source.name}   {kind}, {_counted(kspace.n_slices, 'slice')}, "
         f"{_counted(kspace.n_coils, 'coil')}, {rows} x {columns}, "
-        f"R={kspace.mask.true_acceleration:.2f} ({prepared.mask_origin}), "
+        f"R={prepared.true_acceleration:.2f} ({prepared.mask_origin}), "
         f"ACS {kspace.mask.acs[0]} x {kspace.mask.acs[1]}   {kspace.data.device}"
     )
 

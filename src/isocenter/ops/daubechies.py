@@ -105,7 +105,13 @@ def recompose(
         from isocenter.ops import _kernels_daubechies
 
         arrays = _floats(planes)
-        _share(_kernels_daubechies.recompose, arrays, _joining(low, high), levels, np.empty_like(arrays))
+        _share(
+            _kernels_daubechies.recompose,
+            arrays,
+            _joining(low, high),
+            levels,
+            np.empty_like(arrays),
+        )
     else:
         for level in range(levels - 1, -1, -1):
             block = (..., slice(planes.shape[-2] >> level), slice(planes.shape[-1] >> level))
@@ -190,9 +196,7 @@ def _split(planes: Tensor, low: np.ndarray, high: np.ndarray, axis: int) -> Tens
     even = torch.arange(0, planes.shape[axis], 2, device=planes.device)
     halves = []
     for taps in (low, high):
-        moved = (
-            tap * planes.roll(len(taps) - 2 - place, axis) for place, tap in enumerate(taps)
-        )
+        moved = (tap * planes.roll(len(taps) - 2 - place, axis) for place, tap in enumerate(taps))
         halves.append(sum(moved, torch.zeros_like(planes)).index_select(axis, even))
     return torch.cat(halves, axis)
 

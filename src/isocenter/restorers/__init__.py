@@ -19,9 +19,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from isocenter.restorers._acquire import acquire as acquire
     from isocenter.restorers._acquire import reference as reference
+    from isocenter.restorers._fidelity import fidelity as fidelity
+    from isocenter.restorers._reconstruct import Reconstruction as Reconstruction
+    from isocenter.restorers._reconstruct import kspace_restorers as kspace_restorers
+    from isocenter.restorers._reconstruct import options_of as options_of
+    from isocenter.restorers._reconstruct import reconstruct as reconstruct
+    from isocenter.restorers._undersample import fully_sampled as fully_sampled
     from isocenter.restorers._undersample import undersample as undersample
 
-_PLACES = {"acquire": "_acquire", "reference": "_acquire", "undersample": "_undersample"}
+_PLACES = {
+    "Reconstruction": "_reconstruct",
+    "acquire": "_acquire",
+    "fidelity": "_fidelity",
+    "fully_sampled": "_undersample",
+    "kspace_restorers": "_reconstruct",
+    "options_of": "_reconstruct",
+    "reconstruct": "_reconstruct",
+    "reference": "_acquire",
+    "undersample": "_undersample",
+}
 
 __all__ = sorted(_PLACES)  # noqa: PLE0605  (one list, two uses)
 

@@ -1,6 +1,7 @@
 """How near a reconstruction is to its reference, by the two definitions that are published."""
 
 from math import inf
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -17,9 +18,9 @@ __all__ = ["DEFINITIONS", "fidelity", "uniform_ssim"]
 DEFINITIONS = {
     "fastMRI": "magnitude, all slices together; range: the reference's largest value; SSIM with a "
     "uniform window of 7 x 7, mean over slices",
-    "published": "magnitude, mean over slices; PSNR with the reference slice's largest value, SSIM "
-    "with a Gaussian window, mirrored borders and the larger of both ranges, NMSE after each slice was divided by "
-    "its own maximum",
+    "published": "magnitude, mean over slices; PSNR with the reference slice's largest value; SSIM "
+    "with a Gaussian window, mirrored borders and the larger of both ranges; NMSE after each slice "
+    "was divided by its own maximum",
 }
 """In words; the second is that of the published HFS-SDE."""
 SIDE = 7
@@ -90,7 +91,7 @@ def _score(name: str, value: float) -> Score:
     kind = name.removesuffix("_published")
     low, high = {"psnr": (-inf, inf), "ssim": (-1.0, 1.0), "nmse": (0.0, inf)}[kind]
     unit = "dB" if kind == "psnr" else None
-    better = "lower" if kind == "nmse" else "higher"
+    better: Literal["lower", "higher"] = "lower" if kind == "nmse" else "higher"
     if value == inf:
         return Score(name, None, unit, better, low, high, None, "equal to the reference", True)
     return Score(name, value, unit, better, low, high, compared=True)

@@ -11,7 +11,7 @@ from isocenter.data.step import Step
 from isocenter.errors import UsageError
 from isocenter.ops.sampling import sampling_mask
 
-__all__ = ["undersample"]
+__all__ = ["fully_sampled", "undersample"]
 
 
 def undersample(
@@ -57,6 +57,15 @@ def undersample(
     facts["true_acceleration"] = int(before.expand_as(kept.places).sum()) / int(kept.places.sum())
     step = Step("undersample", facts, seed=rng.initial_seed())
     return replace(kspace.after(kspace.data * kept.places[:, None], step), mask=kept)
+
+
+def fully_sampled(mask: Mask) -> bool:
+    """Whether all was measured, but perhaps for whole columns at the sides."""
+    try:
+        _acquired_columns(mask)
+    except UsageError:
+        return False
+    return True
 
 
 def _drawn(kspace: KSpace, facts: dict[str, Any]) -> Mask:

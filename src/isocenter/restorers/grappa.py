@@ -60,6 +60,4 @@ def reconstruct(
         return fill_places(data, mask, block, **sides, weight=options.weight)
 
     least = (options.n_rows, 2) if by_column else (options.window, options.window)
-    return restore_filled(
-        kspace, fill, progress, name="grappa", least=least, weight=options.weight
-    )
+    return restore_filled(kspace, fill, progress, name="grappa", least=least, weight=options.weight)

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from isocenter.data import io
-from isocenter.data.io import read_kspace, read_mask, to_scan
-from isocenter.data.kspace import KSpace, Mask
+from isocenter.data.io import read_kspace, to_scan
+from isocenter.data.kspace import KSpace
 from isocenter.data.random import child, generator
 from isocenter.data.reconstruction import Panel, ReconstructedSlice, ReconstructionReport, Row
 from isocenter.data.scores import Score
@@ -20,15 +20,18 @@ from isocenter.data.volume import Volume
 from isocenter.errors import BadKSpace, UsageError
 from isocenter.ops.pictures import picture
 from isocenter.ops.sampling import MASK_KINDS
-from isocenter.restorers import undersample
-from isocenter.restorers._fidelity import DEFINITIONS, fidelity
-from isocenter.restorers._reconstruct import Reconstruction, reconstruct
+from isocenter.restorers import (
+    Reconstruction,
+    fidelity,
+    fully_sampled,
+    reconstruct,
+    undersample,
+)
+from isocenter.restorers._fidelity import DEFINITIONS
 from isocenter.version import __version__
 
 __all__ = ["Prepared", "Request", "prepare", "restored", "told"]
 
-FULL = 1.02
-"""Up to this acceleration a file counts as fully sampled: a scanner may leave corners out."""
 N_SHOWN = 3
 """Slices that the page shows."""
 ERROR_GAIN = 5
@@ -64,6 +67,13 @@ class Prepared:
     reference: str | None
     """What ``truth`` is, in words."""
 
+    @property
+    def true_acceleration(self) -> float:
+        """Acquired places over measured ones."""
+        said = [step.params.get("true_acceleration") for step in self.kspace.history]
+        known = [float(one) for one in said if isinstance(one, int | float)]
+        return known[-1] if known else self.kspace.mask.true_acceleration
+
 
 def prepare(request: Request) -> Prepared:
     """Read the file; undersample it where that was asked for.
@@ -79,32 +89,38 @@ def prepare(request: Request) -> Prepared:
         raise UsageError(
             f"--mask is {given!r}: neither a file nor a kind of mask ({', '.join(MASK_KINDS)})"
         )
-    found = read_kspace(
-        request.source,
-        slices=None if request.slices is None else slice(request.slices[0], request.slices[1] + 1),
-        maps=request.maps,
-        crop="centre" if request.crop else None,
-    ).to(request.device)
-    wants_less = given is not None or request.acceleration is not None
-    is_full = found.mask.true_acceleration <= FULL
-    if not wants_less:
+    found = _read(request, None)
+    is_full = fully_sampled(found.mask)
+    if is_file:
+        less, origin = _read(request, Path(str(given))), f"file {given}"
+        is_full = is_full and less.grid == found.grid
+    elif given is None and request.acceleration is None:
         return _compared(Prepared(found, "found in the file", None, None), request)
-    if not is_full and not is_file:
+    elif not is_full:
         raise BadKSpace(
             f"already undersampled (R={found.mask.true_acceleration:.2f}), so that nothing could "
             "be compared with: leave --mask and --acceleration out, or give a fully sampled file"
         )
-    less = _less(found, request, is_file)
+    else:
+        less, origin = _less(found, request), f"{given or 'uniform'}, seed {request.seed}"
     truth = _own_reference(found) if is_full else None
-    origin = f"{given or 'uniform'}, drawn with seed {request.seed}"
     words = "its own full k-space, combined with its coil maps" if is_full else None
-    return _compared(Prepared(less, f"file {given}" if is_file else origin, truth, words), request)
+    return _compared(Prepared(less, origin, truth, words), request)
 
 
-def _less(full: KSpace, request: Request, is_file: bool) -> KSpace:
-    if is_file:
-        mask = Mask(read_mask(Path(str(request.mask)), full.grid).to(full.data.device))
-        return replace(full, data=full.data * mask.places[:, None], mask=mask)
+def _read(request: Request, mask: Path | None) -> KSpace:
+    first, last = request.slices or (0, -1)
+    kspace: KSpace = read_kspace(
+        request.source,
+        slices=None if request.slices is None else slice(first, last + 1),
+        mask=mask,
+        maps=request.maps,
+        crop="centre" if request.crop else None,
+    )
+    return kspace.to(request.device)
+
+
+def _less(full: KSpace, request: Request) -> KSpace:
     less: KSpace = undersample(
         full,
         request.mask or "uniform",
@@ -173,7 +189,7 @@ def told(
         history=kspace.history,
         n_coils=kspace.n_coils,
         grid=kspace.grid,
-        true_acceleration=kspace.mask.true_acceleration,
+        true_acceleration=prepared.true_acceleration,
         acs=kspace.mask.acs,
         mask_origin=prepared.mask_origin,
         slices=tuple(
