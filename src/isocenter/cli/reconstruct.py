@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from isocenter import registry
 from isocenter.errors import ResourceError, UnknownName, UsageError
+from isocenter.reports.text import one_line
 
 if TYPE_CHECKING:
     from isocenter.data.reconstruction import ReconstructionReport
@@ -95,6 +96,8 @@ def reconstruct(
     names = _write(made, report, prepared, to, write_maps)
     if not quiet:
         print(_result(report))
+        for note in report.notes:
+            print(f"note: {one_line(note)}")
         print(f"wrote {', '.join(names)}")
         print("research use only, not for diagnosis: structures may be missing or invented")
     return 0

@@ -181,7 +181,6 @@ def told(
     """Everything that is said about a result, pictures included."""
     kspace = prepared.kspace
     hashes = [one.facts.get("model_sha256") for one in made.slices]
-    notes = dict.fromkeys(str(n) for one in made.slices for n in _listed(one.facts.get("notes")))
     return ReconstructionReport(
         subject=subject,
         method=made.method,
@@ -206,8 +205,18 @@ def told(
         isocenter=__version__,
         model_sha256=str(hashes[0]) if hashes[0] else None,
         has_uncertainty=made.deviation is not None,
-        notes=tuple(notes),
+        notes=_notes(made, kspace),
     )
+
+
+def _notes(made: Reconstruction, kspace: KSpace) -> tuple[str, ...]:
+    """What the reader noticed, and what the method could not say; each once."""
+    read = next((step for step in kspace.history if step.name == "read"), None)
+    said: Any = [] if read is None else read.params.get("warnings", [])
+    missing = [
+        one.facts["why_no_deviation"] for one in made.slices if "why_no_deviation" in one.facts
+    ]
+    return tuple(dict.fromkeys(map(str, [*said, *missing])))
 
 
 def _rows(made: Reconstruction, prepared: Prepared) -> tuple[Row, ...]:
@@ -260,10 +269,6 @@ def _stacks(
 ) -> tuple[Float[Tensor, "slice a b"], Float[Tensor, "slice a b"]]:
     axis = stack_axis(kspace)
     return scan.data.movedim(axis, 0), truth.data.movedim(axis, 0)
-
-
-def _listed(notes: Any) -> list[Any]:
-    return notes if isinstance(notes, list) else []
 
 
 def _size(shape: tuple[int, ...]) -> str:
