@@ -91,9 +91,7 @@ def test_the_reconstructed_matrix_is_the_image_shape(tmp_path: Path) -> None:
 
 def test_attributes_but_no_patient_enter_the_history(tmp_path: Path) -> None:
     attrs = {"acquisition": "AXT2", "max": 0.5, "norm": 2.0, "patient_id": "canary-7"}
-    path = write_fastmri(
-        tmp_path / "a.h5", KSPACE, xml=header((ROWS, COLUMNS, 1)), attrs=attrs
-    )
+    path = write_fastmri(tmp_path / "a.h5", KSPACE, xml=header((ROWS, COLUMNS, 1)), attrs=attrs)
     kspace = read_kspace(path)
     facts = kspace.history[0].params
     assert kspace.contrast == "T2w"
