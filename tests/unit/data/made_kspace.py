@@ -119,9 +119,7 @@ class Readout:
     more: dict[str, int] | None = None
 
 
-def write_ismrmrd(
-    path: Path, xml: str, readouts: list[Readout], *, at_once: bool = True
-) -> Path:
+def write_ismrmrd(path: Path, xml: str, readouts: list[Readout], *, at_once: bool = True) -> Path:
     """As the format's own package writes it; its lines together, for it takes them one by one."""
     with ismrmrd.Dataset(str(path), "dataset") as dataset:
         dataset.write_xml_header(xml)

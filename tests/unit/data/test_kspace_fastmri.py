@@ -91,9 +91,7 @@ def test_the_reconstructed_matrix_is_the_image_shape(tmp_path: Path) -> None:
 
 def test_attributes_but_no_patient_enter_the_history(tmp_path: Path) -> None:
     attrs = {"acquisition": "AXT2", "max": 0.5, "norm": 2.0, "patient_id": "canary-7"}
-    path = write_fastmri(
-        tmp_path / "a.h5", KSPACE, xml=header((ROWS, COLUMNS, 1)), attrs=attrs
-    )
+    path = write_fastmri(tmp_path / "a.h5", KSPACE, xml=header((ROWS, COLUMNS, 1)), attrs=attrs)
     kspace = read_kspace(path)
     facts = kspace.history[0].params
     assert kspace.contrast == "T2w"
@@ -108,6 +106,7 @@ def test_a_run_of_slices_is_read_and_placed(tmp_path: Path) -> None:
     assert torch.equal(part.data, whole.data[1:3])
     np.testing.assert_allclose(part.affine, whole.slices(slice(1, 3)).affine)
     assert torch.equal(read_kspace(path, slices=2).data, whole.data[2:])
+    assert torch.equal(read_kspace(path, slices=-1).data, whole.data[2:])
 
 
 def test_other_slices_are_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
