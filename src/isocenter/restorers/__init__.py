@@ -19,9 +19,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from isocenter.restorers._acquire import acquire as acquire
     from isocenter.restorers._acquire import reference as reference
+    from isocenter.restorers._restore import restore as restore
     from isocenter.restorers._undersample import undersample as undersample
 
-_PLACES = {"acquire": "_acquire", "reference": "_acquire", "undersample": "_undersample"}
+_PLACES = {
+    "acquire": "_acquire",
+    "reference": "_acquire",
+    "restore": "_restore",
+    "undersample": "_undersample",
+}
 
 __all__ = sorted(_PLACES)  # noqa: PLE0605  (one list, two uses)
 
