@@ -104,7 +104,7 @@ def assembled(lines: Lines, grid: Grid, request: Request) -> Stack:
         block, n_blocks, width = lines.slice - first, behind - first, grid.n_columns
     sums = np.zeros((n_blocks, grid.n_lines, grid.n_coils, width), np.complex64)
     counts = np.zeros((n_blocks, grid.n_lines, grid.n_columns), np.uint16)
-    for index, samples in zip(chosen, lines.samples(chosen), strict=True):
+    for index, samples in zip(chosen.tolist(), lines.samples(chosen), strict=True):
         place = block[index], row[index]
         readout, measured = _on_grid(samples, lines, index, grid)
         counts[place] += measured

@@ -42,7 +42,8 @@ _VOLUME = ("contrast", "phase", "repetition", "set")
 BLOCK = 256
 """Readouts read at once."""
 
-Heads = npt.NDArray[np.void]
+Heads = Any
+"""A structured array of the format's acquisition headers."""
 Indices = npt.NDArray[np.intp]
 
 
