@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Complex
 from torch import Tensor
 
+from isocenter.ops.coils import combine, expand
 from isocenter.ops.fourier import fft, ifft
 from isocenter.ops.operator import LinearOperator
 
@@ -29,9 +30,7 @@ class Sense(LinearOperator):
     mask: Bool[Tensor, "*batch y x"]
 
     def __call__(self, x: Complex[Tensor, "*b set y x"]) -> Complex[Tensor, "*b coil y x"]:
-        coils = (self.maps * x.unsqueeze(-3)).sum(-4)
-        return fft(coils, PLANE) * self.mask.unsqueeze(-3)
+        return fft(expand(x, self.maps), PLANE) * self.mask.unsqueeze(-3)
 
     def adjoint(self, y: Complex[Tensor, "*b coil y x"]) -> Complex[Tensor, "*b set y x"]:
-        coils = ifft(y * self.mask.unsqueeze(-3), PLANE)
-        return (self.maps.conj() * coils.unsqueeze(-4)).sum(-3)
+        return combine(ifft(y * self.mask.unsqueeze(-3), PLANE), self.maps)

@@ -1,0 +1,179 @@
+"""HFS-SDE: diffusion in the part of k-space that was not measured, drawn to what was.
+
+Du et al., IEEE Trans. Med. Imaging 43(5), 2024, doi:10.1109/TMI.2024.3351702.  The default is not
+its published sampler but one of few evaluations: denoise, agree with the data by conjugate
+gradients (DDS, arXiv:2303.05754), noise again, from a SENSE image on, and the mean of several.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Generator, Tensor
+
+from isocenter.data.kspace import KSpace
+from isocenter.data.random import child
+from isocenter.data.step import JSON
+from isocenter.diffusion.denoiser import Denoiser
+from isocenter.errors import UsageError
+from isocenter.restorers._posterior import Counted, Posterior, published
+from isocenter.restorers._prior_units import Measured, Units, diffused_part
+from isocenter.restorers._restored import Progress, Restored
+from isocenter.restorers._samples import Plan, draw_within, planned
+
+__all__ = ["NEEDS_MAPS", "Options", "reconstruct", "restore"]
+
+NEEDS_MAPS = True
+AT_ONCE = {"cpu": 2, "cuda": 16}
+"""Samples in one batch."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How many samples of how many steps, and of what."""
+
+    samples: int = 8
+    """Averaged; with one there is no standard deviation. An even number makes pairs."""
+    steps: int = 10
+    """Evaluations of the network for a sample."""
+    time_budget: float | None = None
+    """Seconds for all slices; samples, and if need be steps, are then as many as fit."""
+    prior: str | None = None
+    """Checkpoint of the network; ``None`` is the one that ships with the package."""
+    legacy: bool = False
+    """The published sampler with its known faults: two evaluations for each of its steps."""
+    legacy_steps: int = 1000
+    """Of the published sampler."""
+    consistency_iterations: int = 5
+    """Conjugate gradient iterations after every evaluation."""
+
+    def __post_init__(self) -> None:
+        counts = ("samples", "steps", "legacy_steps", "consistency_iterations")
+        wrong = [name for name in counts if getattr(self, name) < 1]
+        if wrong:
+            raise UsageError(f"{wrong[0]} is {getattr(self, wrong[0])}: give 1 or more")
+        if self.time_budget is not None and not self.time_budget > 0:
+            raise UsageError(f"time_budget is {self.time_budget:g}: give seconds above 0")
+
+
+class Prior(Protocol):
+    """What this file asks of a trained prior."""
+
+    units: Units
+    deviation_scale: float
+    """By what the deviation of samples is to be multiplied to be that of the error."""
+    facts: Mapping[str, JSON]
+
+    def denoiser(self, acs_width: int | None) -> Denoiser:
+        """For a kept centre of so many lines, ``None`` where nothing is kept."""
+
+
+def reconstruct(
+    kspace: KSpace, options: Options, *, rng: Generator, progress: Progress | None
+) -> Restored:
+    """Mean magnitude over samples of every slice, and their standard deviation.
+
+    Raises:
+        BadCheckpoint: The prior cannot be read.
+        BadKSpace: No coil maps, or several sets of them.
+    """
+    from isocenter.restorers._prior import load_prior
+
+    prior = load_prior(options.prior, kspace.data.device)
+    return restore(kspace, options, prior, rng=rng, progress=progress)
+
+
+def restore(
+    kspace: KSpace,
+    options: Options,
+    prior: Prior,
+    *,
+    rng: Generator,
+    progress: Progress | None = None,
+) -> Restored:
+    """As :func:`reconstruct`, with any prior."""
+    began, found = time.monotonic(), []
+    for index in range(kspace.n_slices):
+        deadline = _deadline(options, began, slices_left=kspace.n_slices - index)
+        single = kspace.slices(slice(index, index + 1))
+        with torch.inference_mode():
+            found.append(
+                _restored_slice(single, options, prior, child(rng, "slice", index), deadline)
+            )
+        if progress is not None:
+            progress(index + 1, kspace.n_slices)
+    return _stacked(found, prior)
+
+
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """What became of one slice."""
+
+    image: Complex[Tensor, "one y x"]
+    deviation: Float[Tensor, "one y x"] | None
+    counts: Mapping[str, int]
+    numbers: Mapping[str, float]
+
+
+def _restored_slice(
+    kspace: KSpace, options: Options, prior: Prior, rng: Generator, deadline: float | None
+) -> _Slice:
+    began = time.monotonic()
+    measured = Measured.of(kspace, prior.units)
+    projector, width = diffused_part(kspace)
+    denoiser = Counted(prior.denoiser(width))
+    at_once = AT_ONCE.get(kspace.data.device.type, 1)
+    if options.legacy:
+        plan = Plan(options.samples, options.legacy_steps)
+        draw = published(measured, denoiser, projector, rng, n_steps=plan.steps)
+    else:
+        n_iterations = options.consistency_iterations
+        posterior = Posterior(
+            measured, denoiser, projector, rng, consistency_iterations=n_iterations
+        )
+        plan = Plan(options.samples, options.steps)
+        if deadline is not None:
+            each = posterior.seconds_per_step(min(at_once, plan.samples))
+            plan = planned(plan, each, deadline - time.monotonic())
+        draw = posterior.of_steps(plan.steps)
+    samples = draw_within(draw, plan.samples, at_once, deadline)
+    image, deviation = samples.mean(), samples.deviation()
+    return _Slice(
+        image * measured.scale,
+        None if deviation is None else deviation * measured.scale * prior.deviation_scale,
+        {
+            "evaluations": denoiser.evaluations,
+            "samples": len(samples.images),
+            "steps": plan.steps,
+        },
+        {
+            "scale": measured.scale,
+            "sigma_y": measured.sigma,
+            "data_residual": measured.residual(image),
+            "seconds": time.monotonic() - began,
+        },
+    )
+
+
+def _deadline(options: Options, began: float, slices_left: int) -> float | None:
+    """When the next slice is to be done, if all that are left share the time that is left."""
+    if options.time_budget is None:
+        return None
+    now = time.monotonic()
+    return now + max(began + options.time_budget - now, 0.0) / slices_left
+
+
+def _stacked(found: list[_Slice], prior: Prior) -> Restored:
+    """All slices together; counts are the most of any slice, numbers those of every one."""
+    facts: dict[str, JSON] = dict(prior.facts)
+    facts |= {name: max(one.counts[name] for one in found) for name in found[0].counts}
+    facts |= {name: [one.numbers[name] for one in found] for name in found[0].numbers}
+    image = torch.cat([one.image for one in found])
+    deviations = [one.deviation for one in found if one.deviation is not None]
+    if len(deviations) < len(found):
+        facts["why_no_deviation"] = "one sample has no standard deviation: ask for two or more"
+        return Restored(image, None, facts)
+    return Restored(image, torch.cat(deviations), facts)
