@@ -76,9 +76,7 @@ def paint_head(labels: Volume, *, rng: torch.Generator) -> Volume:
     return Volume(painted, labels.affine, contrast, (*labels.history, step))
 
 
-def paint_slice(
-    labels: Float32[Tensor, "y x"], *, rng: torch.Generator
-) -> Float32[Tensor, "y x"]:
+def paint_slice(labels: Float32[Tensor, "y x"], *, rng: torch.Generator) -> Float32[Tensor, "y x"]:
     """One slice of a head, painted for itself alone as :func:`paint_head` paints them all.
 
     Args:

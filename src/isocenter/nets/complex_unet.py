@@ -7,6 +7,7 @@ doi:10.1109/TIP.2018.2839891), so that the work is done at half the resolution i
 normalisation is over channels alone and there is no attention, so that it may learn on crops.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -82,10 +83,8 @@ class ComplexUNet(nn.Module):
             _blocks(width, width, n, n_condition)
             for width, n in zip(widths, config.n_down, strict=True)
         )
-        self.shrink = nn.ModuleList(Down(*pair) for pair in zip(widths, widths[1:], strict=False))
-        self.grow = nn.ModuleList(
-            Up(below, width) for width, below in zip(widths, widths[1:], strict=False)
-        )
+        self.shrink = nn.ModuleList(Down(*pair) for pair in itertools.pairwise(widths))
+        self.grow = nn.ModuleList(Up(below, width) for width, below in itertools.pairwise(widths))
         self.up = nn.ModuleList(
             _blocks(2 * width, width, n, n_condition)
             for width, n in zip(widths, config.n_up, strict=False)
@@ -106,7 +105,8 @@ class ComplexUNet(nn.Module):
         sigma = log_sigma.exp()[:, None, None, None]
         spread = self.config.sigma_data
         total = (sigma.square() + spread**2).sqrt()
-        condition = self.embed(torch.cat([waves(log_sigma / 4, N_WAVES), waves(8 * kept, N_WAVES)], 1))
+        told = torch.cat([waves(log_sigma / 4, N_WAVES), waves(8 * kept, N_WAVES)], 1)
+        condition = self.embed(told)
         inner = self._inner(noisy / total, condition).float()
         return noisy * (spread / total).square() + inner * (sigma * spread / total)
 

@@ -1,9 +1,9 @@
 """The U-Net of denoising diffusion, in the configuration that HFS-SDE was published with.
 
-Ho et al., arXiv:2006.11239, appendix B, as Song et al. use it for score matching,
-arXiv:2011.13456; HFS-SDE is Cao et al., doi:10.1109/TMI.2024.3351702 and github.com/Aboriginer/HFS-SDE.
-The defaults have 34,425,602 weights.  As published, the single attention stands at the lowest
-resolution, because ``attention`` names a side that no level of a 320 x 320 image has.
+Ho et al., arXiv:2006.11239, appendix B, as it is used for score matching in arXiv:2011.13456 and
+by HFS-SDE, doi:10.1109/TMI.2024.3351702.  The defaults have 34,425,602 weights.  As published, the
+single attention stands at the lowest resolution, because ``attention`` names a side that no level
+of a 320 x 320 image has.
 """
 
 import math
@@ -17,7 +17,7 @@ from isocenter.errors import UsageError
 from isocenter.nets._blocks.attention2d import PixelAttention
 from isocenter.nets._blocks.initial import drawn
 
-__all__ = ["Config", "DDPM", "build"]
+__all__ = ["DDPM", "Config", "build"]
 
 LONGEST = 10000.0
 """Period of the slowest wave of the embedding, over 2 pi."""
@@ -174,7 +174,7 @@ def positions(values: Tensor, n_features: int) -> Tensor:
     """Sines, then cosines, of values times rates from 1 down to 1 / LONGEST: (B, n_features)."""
     half = n_features // 2
     steps = torch.arange(half, device=values.device) / max(1, half - 1)
-    angles = values.float()[:, None] * torch.exp(-math.log(LONGEST) * steps)
+    angles = values[:, None] * torch.exp(-math.log(LONGEST) * steps)
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 

@@ -122,7 +122,7 @@ class NCSNpp(nn.Module):
             images: (B, n_channels, y, x); the sides are multiples of ``config.multiple``.
             log_sigma: (B,) natural logarithm of the noise's standard deviation.
         """
-        angles = 2 * math.pi * log_sigma.float()[:, None] * self.rates
+        angles = 2 * math.pi * log_sigma[:, None] * self.rates
         condition = F.silu(self.embed(torch.cat([angles.sin(), angles.cos()], 1)))
         kept, fed = [self.into(images)], images
         for number, stages in enumerate(self.down):

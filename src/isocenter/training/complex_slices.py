@@ -7,7 +7,7 @@ zoom and a side; the noise and what of k-space it spares are drawn beside them.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,18 @@ from isocenter.ops.fourier import fft, ifft
 from isocenter.training.predictions import variant_of
 from isocenter.training.slices import turned
 
-__all__ = ["ComplexSlices", "Noise", "NoisyImage", "PackedSlices", "complex_image", "pack"]
+__all__ = [
+    "BRIGHTEST",
+    "FULL",
+    "ComplexSlices",
+    "Noise",
+    "NoisyImage",
+    "PackedSlices",
+    "complex_image",
+    "pack",
+    "sparing_noise",
+    "with_noise",
+]
 
 BRIGHTEST = 0.995
 """Quantile of a slice's brightness that becomes 1."""
@@ -81,6 +92,10 @@ class Noise:
     n_columns: tuple[int, int] = (160, 320)
     """of so many."""
 
+    def sparing(self, spared: bool) -> "Noise":
+        """The same, of which the middle is always or never spared."""
+        return replace(self, spared=float(spared))
+
 
 class NoisyImage(NamedTuple):
     """One example; the noisy image is ``clean + sigma * noise``."""
@@ -128,7 +143,7 @@ class ComplexSlices(Dataset[NoisyImage]):
         return with_noise(image, self.noise, rng=rng)
 
     def draw(self, rng: torch.Generator) -> Float32[Tensor, "y x"]:
-        """A packed slice: a kind first, then a person, so that nobody counts more for having more."""
+        """A slice: a kind first, then a person, so that nobody counts more for having more."""
         kinds = list(self._slices)
         weights = torch.tensor([KIND_WEIGHTS[kind] for kind in kinds])
         kind = kinds[int(torch.multinomial(weights, 1, generator=rng))]
@@ -182,9 +197,9 @@ def complex_image(
     wanted = round(side / min(1.35, max(0.65, zoom)))
     image = _cropped(magnitude, wanted, rng)
     if wanted != side:
-        image = F.interpolate(
-            image[None, None], size=(side, side), mode="bicubic", antialias=True
-        )[0, 0].clamp_min(0)
+        image = F.interpolate(image[None, None], size=(side, side), mode="bicubic", antialias=True)[
+            0, 0
+        ].clamp_min(0)
     image = turned(image[None], rng)[0]
     if _uniform(rng) < 0.5:
         image = image.pow(0.7 + 0.7 * _uniform(rng))

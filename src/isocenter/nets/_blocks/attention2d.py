@@ -1,6 +1,5 @@
 """Attention among all pixels of a map, one head."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
