@@ -6,9 +6,9 @@ expected clean image: Song et al., arXiv:2011.13456, equations 7 and 29; Karras 
 arXiv:2206.00364, table 1.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self, get_args
 
 import torch
 from jaxtyping import Complex, Float
@@ -27,11 +27,7 @@ Network = Callable[[Float[Tensor, "b 2 y x"], Float[Tensor, " b"]], Float[Tensor
 
 @dataclass(frozen=True)
 class Parametrisation:
-    """How a network was trained.
-
-    Raises:
-        BadCheckpoint: Words that no network here is trained by.
-    """
+    """How a network was trained."""
 
     scaled: Scaled = "exploding"
     """Whether the diffused part of the image keeps its scale, or fades as the noise grows."""
@@ -42,12 +38,21 @@ class Parametrisation:
     high_frequencies: bool = False
     """Whether the noise spares the middle of k-space, the rest of the image being as it is."""
 
-    def __post_init__(self) -> None:
-        if self.scaled not in get_args(Scaled) or self.said not in get_args(Said):
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """As it stands in a checkpoint's outputs.
+
+        Raises:
+            BadCheckpoint: Words that this version does not know.
+        """
+        known = {"scaled": get_args(Scaled), "said": get_args(Said)}
+        strange = [name for name, words in known.items() if values.get(name) not in words]
+        if strange or set(values) != {field.name for field in fields(cls)}:
             raise BadCheckpoint(
-                f"the prior is trained as {self.scaled!r}, {self.said!r}; this version knows "
-                f"{', '.join(get_args(Scaled))} and {', '.join(get_args(Said))}"
+                f"the prior is trained as {dict(values)}, which this version does not know: load "
+                "it with the version that wrote it"
             )
+        return cls(**values)
 
 
 @dataclass(frozen=True, eq=False)

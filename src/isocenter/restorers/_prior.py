@@ -111,7 +111,7 @@ def load_prior(path: Path | str | None, device: torch.device | str = "cpu") -> P
     checkpoint.load_into(net)
     return Prior(
         net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last),
-        Parametrisation(**checkpoint.outputs["image"]),
+        Parametrisation.from_json(checkpoint.outputs["image"]),
         ComplexImage.from_json(dict(checkpoint.preprocess)),
         float(checkpoint.calibration.get("deviation_scale", 1.0)),
         {"prior": checkpoint.card.get("name", checkpoint.net), "prior_sha256": checkpoint.sha256},
