@@ -201,7 +201,7 @@ def _draw_table(codes: Tensor, contrast: str | None, rng: torch.Generator) -> tu
     if contrast is not None:
         for tissue, members in (("white", WHITE), ("grey", GREY), ("fluid", FLUID)):
             spread = 1 + 0.12 * (torch.rand(len(members), generator=rng) - 0.5)
-            known = torch.tensor([label for label in members if label < size])
+            known = torch.tensor([label for label in members if label < size], dtype=torch.long)
             common = BRIGHTNESS[contrast][tissue] * (0.9 + 0.2 * _uniform(rng))
             brightness[known] = common * spread[: len(known)]
     brightness[0] = 0.0

@@ -42,7 +42,7 @@ class Config:
     @property
     def multiple(self) -> int:
         """What both sides of an image must be a multiple of."""
-        return self.door * 2 ** (len(self.widths) - 1)
+        return int(self.door * 2 ** (len(self.widths) - 1))
 
 
 def build(config: Config, *, seed: int = 0) -> "ComplexUNet":

@@ -58,8 +58,8 @@ def build(config: Config, *, seed: int = 0) -> "DDPM":
     net = drawn(lambda: DDPM(config), seed=seed, name="ddpm")
     for part in net.modules():  # each block begins as nothing
         if isinstance(part, Block):
-            nn.init.zeros_(part.second.weight)
-            nn.init.zeros_(part.second.bias)
+            for weight in part.second.parameters():
+                nn.init.zeros_(weight)
     return net
 
 

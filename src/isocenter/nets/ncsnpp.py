@@ -63,8 +63,8 @@ def build(config: Config, *, seed: int = 0) -> "NCSNpp":
     net.rates.copy_(config.fourier_scale * rates)
     for part in net.modules():  # each block begins as nothing
         if isinstance(part, Block):
-            nn.init.zeros_(part.second.weight)
-            nn.init.zeros_(part.second.bias)
+            for weight in part.second.parameters():
+                nn.init.zeros_(weight)
     return net
 
 

@@ -139,7 +139,7 @@ def _whole(
 def _short_numbers(device: torch.device) -> Any:
     """Products in bfloat16 where the processor multiplies them; elsewhere they would be slow."""
     if device.type == "cpu":
-        told = getattr(torch.cpu, "get_capabilities", dict)()
+        told: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         swift = bool(told.get("avx512_bf16") or told.get("amx_bf16"))
     else:
         swift = device.type == "cuda" and torch.cuda.is_bf16_supported()
