@@ -96,7 +96,7 @@ class PriorRecipe(Recipe):
             net.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
             examples,
             partial(loss_of, spread=self.config.sigma_data),
-            validate=partial(_figures, known=self._under_levels(watched)),
+            validate=partial(_figures, known=self.under_levels(watched)),
         )
 
     def slices(
@@ -125,7 +125,7 @@ class PriorRecipe(Recipe):
         for person in people:
             with TemporaryDirectory() as folder:
                 slices = self.slices(data, (person,), Path(folder) / "slices.safetensors")
-            for level, batch in zip(LEVELS, self._under_levels(slices, N_ASKED), strict=True):
+            for level, batch in zip(LEVELS, self.under_levels(slices, N_ASKED), strict=True):
                 rows += _pixels(person, level, batch, denoised(net, batch), self.seed)
             say(person)
         names, items, truth, said, noisy = zip(*rows, strict=True)
@@ -151,8 +151,13 @@ class PriorRecipe(Recipe):
             tensors=net.state_dict(),
         )
 
-    def _under_levels(self, slices: ComplexSlices, n: int | None = None) -> tuple[NoisyImage, ...]:
-        """A batch of fixed crops for every level; of every second one the middle is spared."""
+    def under_levels(self, slices: ComplexSlices, n: int | None = None) -> tuple[NoisyImage, ...]:
+        """A batch of fixed crops for each of ``LEVELS``; of every second one the middle is spared.
+
+        Args:
+            slices: Of some people.
+            n: How many crops; ``n_validation`` when not given.
+        """
         return tuple(
             default_collate(
                 [
