@@ -29,7 +29,7 @@ class Sense(LinearOperator):
     """
 
     maps: Complex[Tensor, "*batch set coil y x"]
-    mask: Bool[Tensor, "*batch y x"]
+    mask: Bool[Tensor, "*masks y x"]
 
     def __call__(self, x: Complex[Tensor, "*b set y x"]) -> Complex[Tensor, "*b coil y x"]:
         return fft(expand(x, self.maps), PLANE) * self.mask.unsqueeze(-3)
@@ -62,5 +62,5 @@ class Sense(LinearOperator):
         return axes, weights.to(self.maps.real.dtype)
 
 
-def _varies(mask: Bool[Tensor, "*batch y x"], axis: int) -> bool:
+def _varies(mask: Bool[Tensor, "*masks y x"], axis: int) -> bool:
     return bool((mask != mask.narrow(axis, 0, 1)).any())
