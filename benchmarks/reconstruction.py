@@ -148,8 +148,8 @@ def _cg_sense(problem: Problem, bart: Bart) -> dict[str, Call]:
         )[0]
 
     def of_sigpy() -> Tensor:
-        given = (problem.kspace.numpy(), problem.maps.numpy())
-        app = sigpy.SenseRecon(*given, lamda=RIDGE, max_iter=N_ITERATIONS, show_pbar=False)
+        given = (problem.kspace.numpy(), problem.maps.numpy(), RIDGE)
+        app = sigpy.SenseRecon(*given, max_iter=N_ITERATIONS, show_pbar=False)
         return torch.from_numpy(app.run())[None]
 
     command = f"pics -l2 -r{RIDGE} -i{N_ITERATIONS} -S -w1 kspace maps out"

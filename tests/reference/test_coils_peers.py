@@ -106,7 +106,7 @@ def cg_sense(phantom: CoilPhantom, measured: Tensor, n_iterations: int) -> Tenso
 def test_cg_sense_is_that_of_sigpy(phantom: CoilPhantom, measured: Tensor) -> None:
     sigpy = pytest.importorskip("sigpy.mri.app", reason="sigpy is not installed")
     app = sigpy.SenseRecon(
-        measured.numpy(), phantom.maps.numpy(), lamda=RIDGE, max_iter=12, show_pbar=False
+        measured.numpy(), phantom.maps.numpy(), RIDGE, max_iter=12, show_pbar=False
     )
     theirs = torch.from_numpy(app.run())
     ours = cg_sense(phantom, measured, 12)
