@@ -51,9 +51,12 @@ class Sense(LinearOperator):
             return _convolve(x, self.maps, self._conjugate, axes, weights)
         n_values = x.numel() // x.shape[-3] * self.maps.shape[-3]
         lines = max(1, BLOCK * x.shape[apart[0]] // n_values)
-        parts = (part.split(lines, apart[0]) for part in (x, self.maps, self._conjugate))
+        maps, conjugate = self.maps.split(lines, apart[0]), self._conjugate.split(lines, apart[0])
         blocks = [
-            _convolve(*block, axes=axes, weights=weights) for block in zip(*parts, strict=True)
+            _convolve(part, *coils, axes, weights)
+            for part, coils in zip(
+                x.split(lines, apart[0]), zip(maps, conjugate, strict=True), strict=True
+            )
         ]
         return torch.cat(blocks, apart[0])
 
