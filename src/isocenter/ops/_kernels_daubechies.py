@@ -142,9 +142,7 @@ def decompose(
 
 
 @njit(cache=True, nogil=True)
-def recompose(
-    planes: Array, taps: Array, levels: int, work: Array, start: int, stop: int
-) -> None:
+def recompose(planes: Array, taps: Array, levels: int, work: Array, start: int, stop: int) -> None:
     """The inverse of :func:`decompose`, in place."""
     for which in range(start, stop):
         for level in range(levels - 1, -1, -1):
