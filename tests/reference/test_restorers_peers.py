@@ -117,7 +117,9 @@ def test_wavelets_are_barts_on_a_real_head(data_root: Path, tmp_path: Path) -> N
     for weight in (0.003, 0.01):
         theirs = pics(kspace, tmp_path, "-n", "-R", f"W:3:0:{weight}", "-i", "60")
         image = ours("l1_wavelet", kspace, weight, wavelet="db2", shifts=False)
-        assert distance(image, theirs) < 0.02
+        # On sides that are no multiples of 4 BART's transform has a constant phase of its own.
+        turn = torch.sgn(torch.vdot(theirs.flatten(), image.flatten()))
+        assert distance(image, turn * theirs) < 0.02
 
 
 def test_sense_is_sigpys(phantom: KSpace) -> None:
