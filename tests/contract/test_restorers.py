@@ -37,7 +37,7 @@ every_restorer = pytest.mark.parametrize("name", NAMES)
 @pytest.fixture(scope="module")
 def kspaces() -> dict[str, KSpace]:
     """Three slices of a head in four coils, with all of k-space and with half of it."""
-    scan = head_phantom((40, 48, 12))
+    scan = head_phantom((64, 40, 12))
     return {
         mask: acquire(
             scan,

@@ -126,7 +126,7 @@ def test_sense_is_sigpys(phantom: KSpace) -> None:
     app = pytest.importorskip("sigpy.mri.app", reason="sigpy is not installed")
     assert phantom.maps is not None
     y, maps = phantom.data[0].numpy(), phantom.maps[0, 0].numpy()
-    theirs = app.SenseRecon(y, maps, lamda=0.01, max_iter=100, show_pbar=False).run()
+    theirs = app.SenseRecon(y, maps, 0.01, max_iter=100, show_pbar=False).run()
     module = registry.restorers.get("sense")
     options = module.Options(weight=0.01, n_iterations=100, tolerance=1e-6)
     image = module.reconstruct(phantom, options, rng=generator(0), progress=None).image[0]
@@ -169,9 +169,7 @@ def test_grappa_is_pygrappas() -> None:
     places = ((columns % 2 == 0) | centre).expand(1, *full.grid)
     kspace = dataclasses.replace(full, data=full.data * places[:, None], mask=Mask(places))
     block = full.data[0][:, :, centre].permute(1, 2, 0).numpy()
-    theirs = pygrappa.grappa(
-        kspace.data[0].permute(1, 2, 0).numpy(), block, kernel_size=(5, 3), lamda=1e-6
-    )
+    theirs = pygrappa.grappa(kspace.data[0].permute(1, 2, 0).numpy(), block, (5, 3), -1, 1e-6)
     module = registry.restorers.get("grappa")
     options = module.Options(n_rows=5, n_columns=2, weight=1e-6)
     image = module.reconstruct(kspace, options, rng=generator(0), progress=None).image[0].abs()

@@ -64,8 +64,8 @@ def test_an_unknown_restorer_is_refused(kspace: KSpace) -> None:
 
 
 def test_an_unknown_option_is_refused(kspace: KSpace) -> None:
-    with pytest.raises(UsageError, match="no option 'wieght'; did you mean 'weight'"):
-        restore(kspace, "tv", rng=generator(0), wieght=1.0)
+    with pytest.raises(UsageError, match="no option 'weights'; did you mean 'weight'"):
+        restore(kspace, "tv", rng=generator(0), weights=1.0)
     with pytest.raises(UsageError, match="known: n_iterations, weight"):
         restore(kspace, "tv", rng=generator(0), beta=1.0)
     with pytest.raises(UsageError, match="known: none"):
