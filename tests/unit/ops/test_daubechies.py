@@ -103,5 +103,5 @@ def test_sides_are_halved_down_to_sixteen() -> None:
 
 
 def test_an_unknown_wavelet_is_refused() -> None:
-    with pytest.raises(UnknownName, match="did you mean 'db2'"):
+    with pytest.raises(UnknownName, match="no wavelet 'db3'; did you mean 'db"):
         decompose(noise(1, 8, 8), wavelet="db3", levels=1)
