@@ -55,9 +55,7 @@ def restore(
     """
     from isocenter.data.io import to_scan
 
-    result, step = restored(
-        thing, name, rng=rng, device=device, progress=progress, options=options
-    )
+    result, step = restored(thing, name, rng=rng, device=device, progress=progress, options=options)
     assert isinstance(thing, KSpace)
     return to_scan(result.image, dataclasses.replace(thing, history=(*thing.history, step)))
 
