@@ -92,7 +92,7 @@ class Measured:
 
 
 def diffused_part(kspace: KSpace) -> tuple[Projector, int | None]:
-    """All but the inner two thirds of what was fully measured, and how many columns of it are kept whole.
+    """All but the inner two thirds of the fully measured centre, and how many columns are kept.
 
     The whole image where hardly anything was fully measured. A width is for priors that know
     noise in columns; where a block is kept, there is none.
