@@ -1,7 +1,9 @@
 """``Sense``: from an image to the measured k-space of several coils."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from jaxtyping import Bool, Complex
 from torch import Tensor
 
@@ -12,6 +14,8 @@ from isocenter.ops.operator import LinearOperator
 __all__ = ["Sense"]
 
 PLANE = (-2, -1)
+BLOCK = 2**17
+"""Values of all coils worked on at once on a CPU: they stay in its cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +31,57 @@ class Sense(LinearOperator):
     """
 
     maps: Complex[Tensor, "*batch set coil y x"]
-    mask: Bool[Tensor, "*batch y x"]
+    mask: Bool[Tensor, "*masks y x"]
 
     def __call__(self, x: Complex[Tensor, "*b set y x"]) -> Complex[Tensor, "*b coil y x"]:
         return fft(expand(x, self.maps), PLANE) * self.mask.unsqueeze(-3)
 
     def adjoint(self, y: Complex[Tensor, "*b coil y x"]) -> Complex[Tensor, "*b set y x"]:
         return combine(ifft(y * self.mask.unsqueeze(-3), PLANE), self.maps)
+
+    def normal(self, x: Complex[Tensor, "*b set y x"]) -> Complex[Tensor, "*b set y x"]:
+        """``A^H A x`` without centring, and without the transform along fully measured lines.
+
+        ``F^H M F`` is a circular convolution, which is the same wherever the origin stands;
+        along an axis on which M does not depend, F^H and F cancel, and its lines go their own ways.
+        """
+        axes, weights = self._convolution
+        apart = [axis for axis in PLANE if axis not in axes]
+        if x.device.type != "cpu" or not apart:
+            return _convolve(x, self.maps, self._conjugate, axes, weights)
+        n_values = x.numel() // x.shape[-3] * self.maps.shape[-3]
+        lines = max(1, BLOCK * x.shape[apart[0]] // n_values)
+        parts = (part.split(lines, apart[0]) for part in (x, self.maps, self._conjugate))
+        blocks = [
+            _convolve(*block, axes=axes, weights=weights) for block in zip(*parts, strict=True)
+        ]
+        return torch.cat(blocks, apart[0])
+
+    @cached_property
+    def _conjugate(self) -> Tensor:
+        return self.maps.conj().resolve_conj()
+
+    @cached_property
+    def _convolution(self) -> tuple[tuple[int, ...], Tensor]:
+        """Axes along which the mask varies, and the mask on them, uncentred."""
+        axes = tuple(axis for axis in PLANE if _varies(self.mask, axis))
+        mask = self.mask
+        for axis in set(PLANE) - set(axes):
+            mask = mask.narrow(axis, 0, 1)
+        weights = torch.fft.ifftshift(mask, dim=PLANE).unsqueeze(-3)
+        return axes, weights.to(self.maps.real.dtype)
+
+
+def _convolve(
+    x: Tensor, maps: Tensor, conjugate: Tensor, axes: tuple[int, ...], weights: Tensor
+) -> Tensor:
+    coils = expand(x, maps)
+    if axes:
+        coils = torch.fft.ifftn(torch.fft.fftn(coils, dim=axes).mul_(weights), dim=axes)
+    else:
+        coils = coils * weights
+    return (conjugate * coils.unsqueeze(-4)).sum(-3)
+
+
+def _varies(mask: Bool[Tensor, "*masks y x"], axis: int) -> bool:
+    return bool((mask != mask.narrow(axis, 0, 1)).any())

@@ -40,11 +40,11 @@ def conjugate_gradient(
         batch_axes: So many leading axes count items; the others belong to one unknown.
 
     Returns:
-        ``x``, a new tensor.
+        ``x``; differentiable, though every iteration is then kept.
     """
-    x = torch.zeros_like(right) if start is None else start.clone()
-    residual = right - normal(x) if start is not None else right.clone()
-    direction = residual.clone()
+    x = torch.zeros_like(right) if start is None else start
+    residual = right if start is None else right - normal(start)
+    direction = residual
     energy = _energy(residual, batch_axes)
     enough = tolerance**2 * _energy(right, batch_axes)
     for _ in range(n_iterations):
@@ -53,10 +53,10 @@ def conjugate_gradient(
             break
         product = normal(direction)
         step = _ratio(energy, _inner(direction, product, batch_axes), going)
-        x.addcmul_(step, direction)
-        residual.addcmul_(step, product, value=-1)
+        x = torch.addcmul(x, step, direction)
+        residual = torch.addcmul(residual, -step, product)
         previous, energy = energy, _energy(residual, batch_axes)
-        direction.mul_(_ratio(energy, previous, going)).add_(residual)
+        direction = torch.addcmul(residual, _ratio(energy, previous, going), direction)
     return x
 
 
