@@ -225,7 +225,7 @@ def test_pairs_average_better_than_as_many_single_samples() -> None:
 def test_the_published_sampler_is_behind_with_two_thousand_evaluations() -> None:
     """15.8 dB were measured, less than zero filling, with the exact score."""
     published = Published()(WORLD.denoiser(P), P, WORLD.data(), WORLD.low(P), noise())
-    default = sampled(renoised_sampler, 8, 10, paired(8))
+    default = sampled(renoised_sampler, 4, 20, paired(4))
     assert WORLD.psnr(published) == pytest.approx(15.8, abs=0.9)
     assert WORLD.psnr(default.mean(0)) > WORLD.psnr(published) + 2.5
-    assert WORLD.psnr(default.abs().mean(0)) > WORLD.psnr(WORLD.best) - 0.6
+    assert WORLD.psnr(default.mean(0)) > WORLD.psnr(WORLD.best) - 0.6

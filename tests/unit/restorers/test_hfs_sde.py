@@ -182,7 +182,13 @@ def test_the_diffused_part_leaves_a_margin_of_calibration_lines() -> None:
 
 @pytest.mark.parametrize(
     ("budget", "expected"),
-    [(100.0, Plan(64, 10)), (4.0, Plan(4, 10)), (1.25, Plan(2, 6)), (0.1, Plan(1, 3))],
+    [
+        (100.0, Plan(15, 64)),
+        (8.0, Plan(8, 10)),
+        (4.0, Plan(4, 10)),
+        (1.25, Plan(2, 6)),
+        (0.1, Plan(1, 3)),
+    ],
 )
 def test_a_plan_fits_the_time(budget: float, expected: Plan) -> None:
     assert planned(Plan(8, 10), 0.1, budget) == expected
