@@ -117,4 +117,4 @@ def _shrunk(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     products = centred[:, :, None] * centred[:, None, :]
     spread = np.sum((products - sample) ** 2) / n**2 / p
     share = min(1.0, spread / distance) if distance > 0 else 1.0
-    return share * round_one + (1 - share) * sample
+    return np.asarray(share * round_one + (1 - share) * sample)
