@@ -29,7 +29,7 @@ class SlicePlan:
 
     def __init__(self, kspace: KSpace) -> None:
         if kspace.maps is None:
-            raise BadKSpace("this method needs coil maps: restore() finds them, or give some")
+            raise BadKSpace("this method needs coil maps: iso.restore finds them, or give some")
         self.operator = Sense(kspace.maps, kspace.mask.places)
         zero_filled = self.operator.adjoint(kspace.data)
         magnitude = _sets_together(zero_filled).abs()

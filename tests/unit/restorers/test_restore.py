@@ -54,8 +54,9 @@ def test_the_history_says_what_was_done(kspace: KSpace) -> None:
     assert (step.name, step.seed) == ("l1_wavelet", 2)
     assert step.params["n_iterations"] == 5
     assert step.params["wavelet"] == "haar"
-    facts = json.loads(json.dumps(step.params, allow_nan=False))["facts"]
-    assert len(facts["weight"]) == len(facts["data_residual"]) == 6
+    facts = json.loads(json.dumps(step.params, allow_nan=False))["slices"]
+    assert len(facts) == 6
+    assert all(one["weight"] > 0 and 0 <= one["data_residual"] < 1 for one in facts)
 
 
 def test_an_unknown_restorer_is_refused(kspace: KSpace) -> None:
