@@ -50,6 +50,8 @@ class Options:
     """Of the published sampler."""
     consistency_iterations: int = 5
     """Conjugate gradient iterations after every evaluation."""
+    denoise: bool = True
+    """Take the noise of the measured data out of the mean, by one more evaluation."""
 
     def __post_init__(self) -> None:
         counts = ("samples", "steps", "legacy_steps", "consistency_iterations")
@@ -66,6 +68,10 @@ class Prior(Protocol):
     @property
     def units(self) -> Units:
         """How bright images must be."""
+
+    @property
+    def knows_whole(self) -> bool:
+        """Whether it takes noise out of all of k-space, not of the high frequencies alone."""
 
     @property
     def deviation_scale(self) -> float:
@@ -149,6 +155,10 @@ def _restored_slice(
         draw = posterior.of_steps(plan.steps)
     samples = draw_within(draw, plan.samples, at_once, deadline)
     image, deviation = samples.mean(), samples.deviation()
+    if options.denoise and not options.legacy and prior.knows_whole:
+        whole = Counted(prior.denoiser(None))
+        image = whole(image, image.real.new_full((1,), measured.sigma))
+        denoiser.evaluations += whole.evaluations
     return _Slice(
         image * measured.scale,
         None if deviation is None else deviation * measured.scale * prior.deviation_scale,

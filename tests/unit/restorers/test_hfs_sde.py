@@ -44,6 +44,7 @@ class KnownPrior:
 
     units: Units = field(default_factory=Units)
     deviation_scale: float = 1.0
+    knows_whole: bool = True
     facts: Mapping[str, JSON] = field(default_factory=lambda: {"prior": "known"})
 
     def denoiser(self, acs_width: int | None) -> Denoiser:
@@ -82,7 +83,7 @@ def test_facts_say_what_was_done() -> None:
         progress=lambda done, total: seen.append((done, total)),
     )
     facts = found.facts
-    assert (facts["evaluations"], facts["samples"], facts["steps"]) == (6, 2, 3)
+    assert (facts["evaluations"], facts["samples"], facts["steps"]) == (7, 2, 3)
     assert facts["prior"] == "known"
     for name in ("scale", "sigma_y", "data_residual", "seconds"):
         assert len(facts[name]) == WORLD.n  # type: ignore[arg-type]
