@@ -21,6 +21,9 @@ ABOUT = {
     "`isocenter list metrics`",
     "measure": "families of measures of a head; `iso.measure`, `isocenter metrics`, "
     "`isocenter list measures`",
+    "kspace_reader": "what `iso.read_kspace` and `isocenter reconstruct` take",
+    "restorer": "`iso.restore(kspace, name)`; `isocenter reconstruct --method NAME`, "
+    "`isocenter list restorers`",
     "dataset": "whose folders are known; `isocenter datasets`, `isocenter list datasets`",
 }
 
@@ -34,15 +37,17 @@ def page() -> str:
         registry.metrics,
         registry.measures,
         registry.datasets,
+        registry.kspace_readers,
+        registry.restorers,
     )
-    title = "# Artifacts, readers, models, metrics, measures, data sets"
+    title = "# Artifacts, readers, models, metrics, measures, data sets, restorers"
     head = f"{title}\n\nMade by `make docs` from the code.\n"
     return "\n".join([head, *map(section, rooms)])
 
 
 def section(entries: Registry) -> str:
     """One registry as a heading and a table."""
-    title = f"## {entries.kind.capitalize()}s\n\n{ABOUT[entries.kind]}\n"
+    title = f"## {entries.kind.replace('_', ' ').capitalize()}s\n\n{ABOUT[entries.kind]}\n"
     if not entries.names():
         return f"{title}\nNone yet.\n"
     rows = [f"| `{name}` | {first_line(entries, name)} |" for name in entries.names()]

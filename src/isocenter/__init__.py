@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from isocenter.artifacts import replay as replay
     from isocenter.assessors import assess as assess
     from isocenter.data.io import read as read
+    from isocenter.data.io import read_kspace as read_kspace
     from isocenter.data.io import write as write
+    from isocenter.data.kspace import KSpace as KSpace
     from isocenter.data.random import child as child
     from isocenter.data.random import generator as generator
     from isocenter.data.scores import QualityReport as QualityReport
@@ -27,19 +29,25 @@ if TYPE_CHECKING:
     from isocenter.errors import IsocenterError as IsocenterError
     from isocenter.measures import measure as measure
     from isocenter.reports import report as report
+    from isocenter.restorers import acquire as acquire
+    from isocenter.restorers import restore as restore
 
 _HOME = {
     "IsocenterError": "isocenter.errors",
+    "KSpace": "isocenter.data.kspace",
     "QualityReport": "isocenter.data.scores",
     "Volume": "isocenter.data.volume",
+    "acquire": "isocenter.restorers",
     "artifact": "isocenter.artifacts",
     "assess": "isocenter.assessors",
     "child": "isocenter.data.random",
     "generator": "isocenter.data.random",
     "measure": "isocenter.measures",
     "read": "isocenter.data.io",
+    "read_kspace": "isocenter.data.io",
     "replay": "isocenter.artifacts",
     "report": "isocenter.reports",
+    "restore": "isocenter.restorers",
     "write": "isocenter.data.io",
 }
 

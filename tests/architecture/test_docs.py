@@ -29,6 +29,8 @@ worse  = iso.artifact("motion", level=3)(scan, rng=rng)   # Volume        -> Vol
 again  = iso.replay(scan, worse.history)                  # Volume        -> Volume, bit for bit
 before = iso.assess(scan)                                 # Volume        -> QualityReport
 after  = iso.assess(worse, reference=scan)                # Volume        -> QualityReport
+kspace = iso.acquire(scan, slices=(70, 71), rng=rng)      # Volume        -> KSpace, a fourth of it
+better = iso.restore(kspace, "hfs_sde", rng=rng)          # KSpace        -> Volume
 iso.report([before, after], to="sub-01.html")             # QualityReport -> file
 iso.write(worse, "sub-01_worse.nii.gz")                   # Volume        -> file
 """
@@ -72,9 +74,20 @@ def test_the_data_flow_runs_and_does_what_it_says(ran: tuple[Path, dict[str, obj
     assert torch.equal(again.data, worse.data)  # type: ignore[attr-defined]
     assert not torch.equal(scan.data, worse.data)  # type: ignore[attr-defined]
     assert names["after"].score < names["before"].score  # type: ignore[attr-defined]
+    assert names["better"].shape[2] == 1  # type: ignore[attr-defined]
+    assert torch.corrcoef(slices_of(names))[0, 1] > 0.97
     written = names["iso"].read(folder / "sub-01_worse.nii.gz")  # type: ignore[attr-defined]
     assert written.shape == worse.shape  # type: ignore[attr-defined]
     assert (folder / "sub-01.html").read_text().lstrip().lower().startswith("<!doctype html>")
+
+
+def slices_of(names: dict[str, object]):  # type: ignore[no-untyped-def]
+    """The slice that was reconstructed, and what it was made of."""
+    import torch
+
+    scan, better = names["scan"], names["better"]
+    pair = [better.data[:, :, 0], scan.data[:, :, 70]]  # type: ignore[attr-defined]
+    return torch.stack([one.flatten() for one in pair])
 
 
 @pytest.mark.parametrize("block", [b for page in PAGES for b in blocks(page, "python")], ids=str)
