@@ -25,7 +25,8 @@ from isocenter.data.checkpoint import Checkpoint
 from isocenter.datasets.collection import sources
 from isocenter.restorers._prior import load_prior
 from isocenter.statistics import bootstrap_by_person
-from isocenter.training.recipes.prior import LEVELS, PriorRecipe, decibels, denoised
+from isocenter.training.denoising import LEVELS, decibels, under_levels
+from isocenter.training.recipes.prior import PriorRecipe, denoised
 from isocenter.training.run import Run
 
 COMMAND = "isocenter train prior DATA --out RUN; python tools/ship_prior.py --run RUN"
@@ -72,7 +73,8 @@ def _decibels(
 ) -> tuple[list[float], list[float]]:
     """Of one person: noisy and denoised, mean over crops at each level."""
     file = run.scratch / f"asked-{person.replace('/', '-')}.safetensors"
-    batches = recipe.under_levels(recipe.slices(run.data, (person,), file), N_CROPS)
+    slices = recipe.slices(run.data, (person,), file)
+    batches = under_levels(slices, N_CROPS, recipe.validation_side)
     noisy, said = [], []
     for level, batch in zip(LEVELS, batches, strict=True):
         images = batch.clean + level * batch.noise
