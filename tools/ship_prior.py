@@ -13,10 +13,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -90,13 +92,15 @@ def _summary(
     people = [person for person, _, _ in rows]
     found: dict[str, list[float]] = {"people": [float(len(rows))]}
     for name, values in (("noisy", [r[1] for r in rows]), ("denoised", [r[2] for r in rows])):
-        for number, level in enumerate(LEVELS):
-            column = np.array(values)[:, number]
-            ends = bootstrap_by_person(
-                people, lambda at, of=column: float(of[at].mean()), rng=np.random.default_rng(0)
-            )
+        for level, column in zip(LEVELS, np.array(values).T, strict=True):
+            mean = partial(_mean_at, column)
+            ends = bootstrap_by_person(people, mean, rng=np.random.default_rng(0))
             found[f"{name} {level:g}"] = [round(v, 3) for v in (float(column.mean()), *ends)]
     return found
+
+
+def _mean_at(column: npt.NDArray[np.float64], rows: npt.NDArray[np.intp]) -> float:
+    return float(column[rows].mean())
 
 
 def _card(run: Run, record: Any, scores: dict[str, Any]) -> dict[str, Any]:
