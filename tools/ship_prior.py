@@ -13,10 +13,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -25,7 +27,8 @@ from isocenter.data.checkpoint import Checkpoint
 from isocenter.datasets.collection import sources
 from isocenter.restorers._prior import load_prior
 from isocenter.statistics import bootstrap_by_person
-from isocenter.training.recipes.prior import LEVELS, PriorRecipe, decibels, denoised
+from isocenter.training.denoising import LEVELS, decibels, under_levels
+from isocenter.training.recipes.prior import PriorRecipe, denoised
 from isocenter.training.run import Run
 
 COMMAND = "isocenter train prior DATA --out RUN; python tools/ship_prior.py --run RUN"
@@ -72,7 +75,8 @@ def _decibels(
 ) -> tuple[list[float], list[float]]:
     """Of one person: noisy and denoised, mean over crops at each level."""
     file = run.scratch / f"asked-{person.replace('/', '-')}.safetensors"
-    batches = recipe.under_levels(recipe.slices(run.data, (person,), file), N_CROPS)
+    slices = recipe.slices(run.data, (person,), file)
+    batches = under_levels(slices, N_CROPS, recipe.validation_side)
     noisy, said = [], []
     for level, batch in zip(LEVELS, batches, strict=True):
         images = batch.clean + level * batch.noise
@@ -88,13 +92,15 @@ def _summary(
     people = [person for person, _, _ in rows]
     found: dict[str, list[float]] = {"people": [float(len(rows))]}
     for name, values in (("noisy", [r[1] for r in rows]), ("denoised", [r[2] for r in rows])):
-        for number, level in enumerate(LEVELS):
-            column = np.array(values)[:, number]
-            ends = bootstrap_by_person(
-                people, lambda at, of=column: float(of[at].mean()), rng=np.random.default_rng(0)
-            )
+        for level, column in zip(LEVELS, np.array(values).T, strict=True):
+            mean = partial(_mean_at, column)
+            ends = bootstrap_by_person(people, mean, rng=np.random.default_rng(0))
             found[f"{name} {level:g}"] = [round(v, 3) for v in (float(column.mean()), *ends)]
     return found
+
+
+def _mean_at(column: npt.NDArray[np.float64], rows: npt.NDArray[np.intp]) -> float:
+    return float(column[rows].mean())
 
 
 def _card(run: Run, record: Any, scores: dict[str, Any]) -> dict[str, Any]:

@@ -25,10 +25,11 @@ from isocenter.training.complex_slices import (
     sparing_noise,
     with_noise,
 )
+from isocenter.training.denoising import LEVELS, decibels
 from isocenter.training.fabric import make_fabric
 from isocenter.training.loop import Trainer
 from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.recipes.prior import LEVELS, PriorRecipe, decibels
+from isocenter.training.recipes.prior import PriorRecipe
 from isocenter.training.schedule import Schedule
 
 SIDE = 40

@@ -5,22 +5,17 @@ is ``config.widths=64,128,192 config.n_down=2,2,3 config.n_up=2,2 side=160 sched
 schedule.n_steps=60000 schedule.average=0.9995``.
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import default_collate
 
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import ComplexImage
-from isocenter.data.random import child, generator
 from isocenter.datasets.collection import sources
 from isocenter.diffusion.parametrisation import Parametrisation
 from isocenter.nets.complex_unet import Config, build
@@ -30,25 +25,19 @@ from isocenter.training.complex_slices import (
     ComplexSlices,
     Noise,
     NoisyImage,
-    complex_image,
     pack,
-    with_noise,
 )
+from isocenter.training.denoising import LEVELS, answered, decibels, under_levels
 from isocenter.training.outcomes import Outcomes
 from isocenter.training.recipe import Recipe, Task
 from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.schedule import Schedule
 from isocenter.training.splits import Split
 
-__all__ = ["LEVELS", "RECIPE", "PriorRecipe", "decibels", "denoised"]
+__all__ = ["RECIPE", "PriorRecipe", "denoised"]
 
-LEVELS = (0.03, 0.1, 0.3)
-"""Noise at which a prior is judged, where the brightest half percent of an image is 0.9."""
-N_ASKED = 4
-"""Images of a person on which a prior answers."""
-N_DRAWN = 64
-"""Pixels of an image that are compared when it answers."""
 AT_ONCE = 6
+"""Images that are denoised together."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +81,12 @@ class PriorRecipe(Recipe):
         length = self.schedule.n_steps * self.schedule.batch
         examples = self.slices(data, split["train"], scratch / "train.safetensors", length)
         watched = self.slices(data, split["validation"], scratch / "validation.safetensors")
+        known = under_levels(watched, self.n_validation, self.validation_side)
         return Task(
             net.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
             examples,
             partial(loss_of, spread=self.config.sigma_data),
-            validate=partial(_figures, known=self.under_levels(watched)),
+            validate=partial(_figures, known=known),
         )
 
     def slices(
@@ -121,22 +111,12 @@ class PriorRecipe(Recipe):
         self, net: nn.Module, data: Path, people: Sequence[str], say: Callable[[str], None]
     ) -> Outcomes:
         """Magnitudes of some pixels of noisy images after denoising, beside the clean ones."""
-        rows: list[tuple[str, str, float, float, float]] = []
-        for person in people:
-            with TemporaryDirectory() as folder:
-                slices = self.slices(data, (person,), Path(folder) / "slices.safetensors")
-            for level, batch in zip(LEVELS, self.under_levels(slices, N_ASKED), strict=True):
-                rows += _pixels(person, level, batch, denoised(net, batch), self.seed)
-            say(person)
-        names, items, truth, said, noisy = zip(*rows, strict=True)
-        return Outcomes(
-            kind="values",
-            people=names,
-            items=items,
-            truth=np.array(truth),
-            outputs=np.array([said, noisy]).T,
-            columns=("estimate", "noisy"),
-        )
+
+        def slices_of(person: str, file: Path) -> ComplexSlices:
+            return self.slices(data, (person,), file)
+
+        denoise = partial(denoised, net)
+        return answered(denoise, slices_of, people, self.validation_side, say)
 
     def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
         """The network with the brightness and the noise that it knows."""
@@ -149,23 +129,6 @@ class PriorRecipe(Recipe):
             calibration={},
             card=card,
             tensors=net.state_dict(),
-        )
-
-    def under_levels(self, slices: ComplexSlices, n: int | None = None) -> tuple[NoisyImage, ...]:
-        """A batch of fixed crops for each of ``LEVELS``; of every second one the middle is spared.
-
-        Args:
-            slices: Of some people.
-            n: How many crops; ``n_validation`` when not given.
-        """
-        return tuple(
-            default_collate(
-                [
-                    _known(slices, Noise(math.log(level), 0.0), number, self.validation_side)
-                    for number in range(n or self.n_validation)
-                ]
-            )
-            for level in LEVELS
         )
 
 
@@ -195,19 +158,6 @@ def denoised(net: nn.Module, batch: NoisyImage) -> Tensor:
     return torch.cat(parts)
 
 
-def decibels(said: Tensor, clean: Tensor) -> Tensor:
-    """PSNR of complex images (B, 2, y, x) whose brightest half percent is about 0.9: (B,)."""
-    error = (said - clean).square().sum(1).flatten(1).mean(1)
-    return 10 * torch.log10(FULL**2 / error)
-
-
-def _known(slices: ComplexSlices, noise: Noise, number: int, side: int) -> NoisyImage:
-    """A crop that is the same at every level and whenever it is asked for."""
-    rng = child(generator(slices.seed), "validation", number)
-    image = complex_image(slices.draw(rng), side, rng=rng)
-    return with_noise(image, noise.sparing(number % 2 == 1), rng=rng)
-
-
 def _said(net: nn.Module, batch: NoisyImage) -> Tensor:
     sigma = batch.log_sigma.exp()[:, None, None, None]
     noisy = (batch.clean + sigma * batch.noise).contiguous(memory_format=torch.channels_last)
@@ -222,16 +172,3 @@ def _figures(net: nn.Module, *, known: Sequence[NoisyImage]) -> dict[str, float]
         for level, batch in zip(LEVELS, known, strict=True)
     }
     return {"PSNR": sum(each.values()) / len(each), **each}
-
-
-def _pixels(
-    person: str, level: float, batch: NoisyImage, said: Tensor, seed: int
-) -> Iterator[tuple[str, str, float, float, float]]:
-    """Some pixels of each image: (person, which, true, denoised and noisy magnitude)."""
-    noisy = batch.clean + level * batch.noise
-    for number, images in enumerate(zip(batch.clean, said, noisy, strict=True)):
-        rng = child(generator(seed), "pixels", person, number)
-        places = torch.randperm(images[0][0].numel(), generator=rng)[:N_DRAWN]
-        values = torch.stack([image.norm(dim=0).flatten()[places] for image in images])
-        for place, (true, here, there) in zip(places.tolist(), values.T.tolist(), strict=True):
-            yield person, f"{level:g} {number} {place}", true, here, there
