@@ -17,8 +17,11 @@ __all__ = ["PLACES"]
 
 GOLDEN_ANGLE = math.pi * (math.sqrt(5) - 1) / 2
 """Radians between one spoke and the next: any number of them covers the circle evenly."""
-NEAR_CENTRE = 0.15
+NEAR_CENTRE = 0.2
 """Poisson discs grow as the distance from the centre plus this, over half the grid."""
+UNEVEN = 0.4
+"""Each disc is larger or smaller by up to this share: with whole places between the centres of
+discs, equal ones would make rings of equal density with steps between them."""
 N_HALVINGS = 24
 """Of the interval that holds the size of the discs."""
 
@@ -41,15 +44,17 @@ def _poisson(grid: Grid, rng: torch.Generator) -> Bool[Tensor, "y x"]:
     outer = (grid.acquired & ~grid.square).flatten().nonzero().flatten()
     order = outer[torch.randperm(len(outer), generator=rng)]
     n_wanted = _n_outer_places(grid)
-    found = _discs(order.numpy(), _disc_sizes(grid), n_wanted).flatten().nonzero().flatten()
+    found = _discs(order.numpy(), _disc_sizes(grid, rng), n_wanted).flatten().nonzero().flatten()
     kept = found[torch.randperm(len(found), generator=rng)[:n_wanted]]
     return at(grid.n_rows * grid.n_columns, kept).view(grid.n_rows, -1)
 
 
-def _disc_sizes(grid: Grid) -> Float64[Tensor, "y x"]:
+def _disc_sizes(grid: Grid, rng: torch.Generator) -> Float64[Tensor, "y x"]:
     """Radius of the disc around every place but for a common factor."""
     rows = (torch.arange(grid.n_rows, dtype=torch.float64) - grid.n_rows // 2) / grid.n_rows
-    return NEAR_CENTRE + 2 * torch.hypot(rows[:, None], grid.distance / grid.n_columns)
+    radius = NEAR_CENTRE + 2 * torch.hypot(rows[:, None], grid.distance / grid.n_columns)
+    uneven = torch.rand(radius.shape, dtype=torch.float64, generator=rng)
+    return radius * (1 + UNEVEN * (2 * uneven - 1))
 
 
 def _discs(

@@ -11,7 +11,19 @@ import torch
 from jaxtyping import Bool, Complex
 from torch import Tensor
 
-__all__ = ["calibration_block", "solve_kernels", "window_products", "windows"]
+from isocenter.ops.noise_covariance import noise_level
+
+__all__ = [
+    "calibration_block",
+    "noise_to_signal",
+    "solve_kernels",
+    "window_products",
+    "windows",
+]
+
+
+MOST = 1e-3
+"""Less signal over noise than this is not told from none."""
 
 
 def calibration_block(
@@ -56,14 +68,41 @@ def solve_kernels(
     Args:
         sources: ``G_ss``.
         targets: ``G_st``.
-        weight: Tikhonov's, over the Frobenius norm of ``G_ss`` per source.
+        weight: Tikhonov's, over the mean energy of a source: noise over signal of the places
+            that the kernels will be applied to, less that of the calibration data.
     """
-    size = torch.linalg.matrix_norm(sources) / sources.shape[-1]
+    size = sources.diagonal(dim1=-2, dim2=-1).real.mean(-1)
     # A block of zeros has no scale: any ridge then gives weights of 0.
     ridge = (weight * size).clamp(min=torch.finfo(size.dtype).tiny)
     identity = torch.eye(sources.shape[-1], dtype=sources.dtype, device=sources.device)
     weights: Tensor = torch.linalg.solve(sources + ridge[..., None, None] * identity, targets)
     return weights
+
+
+def noise_to_signal(
+    kspace: Complex[Tensor, "coil y x"], mask: Bool[Tensor, "y x"], block_shape: tuple[int, int]
+) -> float:
+    """Energy of noise over that of signal, where k-space was measured outside of its centre.
+
+    Calibration data hold far more signal than the places that kernels are made for; with this
+    as ``weight`` kernels are those of least mean squared error there, and not in the centre.
+
+    Args:
+        kspace: One slice.
+        mask: True where measured.
+        block_shape: Rows and columns of the calibration block, around the centre.
+
+    Returns:
+        0 without noise or without such places, at most 1000.
+    """
+    outer = mask.clone()
+    rows, columns = (_run(*sides) for sides in zip(mask.shape, block_shape, strict=True))
+    outer[rows, columns] = False
+    noise = 2 * float(noise_level(kspace[None], mask[None])) ** 2
+    if noise == 0 or not bool(outer.any()):
+        return 0.0
+    signal = float(kspace[:, outer].abs().square().mean()) - noise
+    return noise / max(signal, MOST * noise)
 
 
 def _run(length: int, n: int) -> slice:

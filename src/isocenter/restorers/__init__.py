@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from isocenter.restorers._reconstruct import kspace_restorers as kspace_restorers
     from isocenter.restorers._reconstruct import options_of as options_of
     from isocenter.restorers._reconstruct import reconstruct as reconstruct
+    from isocenter.restorers._restore import restore as restore
     from isocenter.restorers._undersample import fully_sampled as fully_sampled
     from isocenter.restorers._undersample import undersample as undersample
 
@@ -36,6 +37,7 @@ _PLACES = {
     "options_of": "_reconstruct",
     "reconstruct": "_reconstruct",
     "reference": "_acquire",
+    "restore": "_restore",
     "undersample": "_undersample",
 }
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from isocenter.data.kspace import KSpace, Mask
 from isocenter.data.random import child, generator
-from isocenter.data.shapes import Affine44
+from isocenter.data.shapes import Affine44, Mask3
 from isocenter.data.step import Step
 from isocenter.data.volume import Volume
 from isocenter.errors import UnknownName, UsageError
@@ -89,17 +89,18 @@ def acquire(
     if plane not in ORDERS:
         raise UnknownName("plane", plane, ORDERS)
     n_slices, *own = (scan.shape[axis] for axis in ORDERS[plane])
+    head = head_mask(scan.data)
     stream = int(torch.randint(1 << 62, (1,), generator=rng))
     root = generator(stream)
     params: dict[str, Any] = {
         "mask": mask,
         "acceleration": acceleration,
         "acs": acs,
-        "sigma": noise * head_scale(scan.data),
+        "sigma": noise * head_scale(scan.data, head),
         "plane": plane,
         "grid": _checked_grid(grid, own),
         "slices": _checked_slices(slices, n_slices),
-        "coils": _draw_coils(scan, n_coils, child(root, "coils")),
+        "coils": _draw_coils(scan, head, n_coils, child(root, "coils")),
         "phase": draw_phase(rng=child(root, "phase")).tolist() if phase else None,
         "keep_maps": keep_maps,
         "stream": stream,
@@ -194,11 +195,9 @@ def _checked_slices(slices: tuple[int, int] | None, n_slices: int) -> list[int]:
     return [first, stop]
 
 
-def _draw_coils(scan: Volume, n_coils: int, rng: torch.Generator) -> dict[str, Any]:
+def _draw_coils(scan: Volume, head: Mask3, n_coils: int, rng: torch.Generator) -> dict[str, Any]:
     """Loops around the head, or around the whole image where no head stands out."""
-    inside = head_mask(scan.data).cpu()
-    inside = inside if bool(inside.any()) else torch.ones_like(inside)
-    at = inside.nonzero()
+    at = (head if bool(head.any()) else torch.ones_like(head)).nonzero().cpu()
     low, high = at.amin(0).double().numpy() - 0.5, at.amax(0).double().numpy() + 0.5
     centre = scan.affine[:3, :3] @ ((low + high) / 2) + scan.affine[:3, 3]
     half = np.abs(scan.affine[:3, :3]) @ ((high - low) / 2)

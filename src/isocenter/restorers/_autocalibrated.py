@@ -7,13 +7,16 @@ from jaxtyping import Bool, Complex
 from torch import Tensor
 
 from isocenter.data.kspace import KSpace
-from isocenter.errors import BadKSpace
-from isocenter.ops.autocalibration import calibration_block
+from isocenter.data.step import JSON
+from isocenter.errors import BadKSpace, UsageError
+from isocenter.ops.autocalibration import calibration_block, noise_to_signal
 from isocenter.ops.coils import combine, root_sum_of_squares
 from isocenter.ops.fourier import ifft
 from isocenter.restorers._restored import Progress, Restored
 
-__all__ = ["Fill", "check_side", "restore_filled"]
+__all__ = ["Fill", "check_side", "kernel_weight", "restore_filled"]
+
+LEAST_WEIGHT = 1e-3
 
 Plane = Complex[Tensor, "coil y x"]
 Fill = Callable[[Plane, Bool[Tensor, "y x"], Plane], tuple[Plane, int]]
@@ -28,7 +31,6 @@ def restore_filled(
     *,
     name: str,
     least: tuple[int, int],
-    **facts: object,
 ) -> Restored:
     """Fill every slice by itself and combine its coils: by their maps, or as a sum of squares.
 
@@ -38,7 +40,6 @@ def restore_filled(
         progress: Told of every slice.
         name: Of the method, for messages.
         least: Rows and columns that calibration needs.
-        **facts: Joined by the number of places not filled.
 
     Raises:
         BadKSpace: One coil, or too small a centre.
@@ -56,9 +57,22 @@ def restore_filled(
             progress(index + 1, kspace.n_slices)
     combined = "root sum of squares" if kspace.maps is None else "maps"
     # What was measured is kept as it is.
-    known = {**facts, "not_filled": unfilled, "combined_by": combined}
-    known["data_residual"] = [0.0] * kspace.n_slices
-    return Restored(torch.stack(images), facts=known)  # type: ignore[arg-type]
+    facts: dict[str, JSON] = {
+        "not_filled": unfilled,
+        "combined_by": combined,
+        "data_residual": [0.0] * kspace.n_slices,
+    }
+    return Restored(torch.stack(images), facts=facts)
+
+
+def kernel_weight(
+    given: float | None, data: Plane, mask: Bool[Tensor, "y x"], block: Plane
+) -> float:
+    """The given weight of Tikhonov's, else the one of least mean squared error outside."""
+    if given is not None:
+        return given
+    rows, columns = block.shape[-2:]
+    return max(LEAST_WEIGHT, noise_to_signal(data, mask, (rows, columns)))
 
 
 def check_side(value: int, name: str) -> None:
@@ -67,8 +81,6 @@ def check_side(value: int, name: str) -> None:
     Raises:
         UsageError: Names the option and the value.
     """
-    from isocenter.errors import UsageError
-
     if value < 1 or value % 2 == 0:
         raise UsageError(f"{name} is {value}: give an odd number, such as 5")
 

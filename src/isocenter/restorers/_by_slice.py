@@ -8,6 +8,8 @@ from torch import Tensor
 
 from isocenter.data.kspace import KSpace
 from isocenter.data.shapes import Slices3
+from isocenter.data.step import JSON
+from isocenter.ops.noise_covariance import noise_level
 from isocenter.ops.sense import Sense
 from isocenter.restorers._restored import Progress, Restored
 
@@ -32,6 +34,12 @@ class SlicePlan:
         self.scale = float(torch.quantile(magnitude.flatten(), BRIGHT)) or 1.0
         self.zero_filled: Complex[Tensor, "one set y x"] = zero_filled / self.scale
         """``A^H y``."""
+        self.noise = float(noise_level(kspace.data, kspace.mask.places)) / self.scale
+        """Standard deviation of real and of imaginary part, over the brightness."""
+
+    def weight(self, given: float | None, per_noise: float, least: float) -> float:
+        """A regulariser's weight: the given one, else in proportion to the noise."""
+        return max(per_noise * self.noise, least) if given is None else given
 
     @property
     def largest_eigenvalue(self) -> float:
@@ -47,21 +55,31 @@ def restore_slices(
     kspace: KSpace,
     solve: Callable[[SlicePlan], Complex[Tensor, "one set y x"]],
     progress: Progress | None,
-    **facts: object,
+    weigh: Callable[[SlicePlan], float] | None = None,
 ) -> Restored:
-    """Solve every slice by itself, so that none depends on its neighbours."""
-    images, residuals, scales = [], [], []
+    """Solve every slice by itself, so that none depends on its neighbours.
+
+    Args:
+        kspace: With maps.
+        solve: From a slice to its image.
+        progress: Told of every slice.
+        weigh: The weight that ``solve`` uses, for the facts.
+    """
+    images, residuals, scales, weights = [], [], [], []
     for index in range(kspace.n_slices):
         single = kspace.slices(slice(index, index + 1))
         plan = SlicePlan(single)
         image = solve(plan) * plan.scale
         residuals.append(_residual(plan.operator, image, single.data))
         scales.append(plan.scale)
+        weights.append(weigh(plan) if weigh is not None else 0.0)
         images.append(_sets_together(image))
         if progress is not None:
             progress(index + 1, kspace.n_slices)
-    known = {**facts, "scale": scales, "data_residual": residuals}
-    return Restored(torch.cat(images), facts=known)  # type: ignore[arg-type]
+    facts: dict[str, JSON] = {"scale": [*scales], "data_residual": [*residuals]}
+    if weigh is not None:
+        facts["weight"] = [*weights]
+    return Restored(torch.cat(images), facts=facts)
 
 
 def _sets_together(image: Complex[Tensor, "slice set y x"]) -> Slices3:

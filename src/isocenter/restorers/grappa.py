@@ -7,7 +7,7 @@ from torch import Tensor
 
 from isocenter.data.kspace import KSpace
 from isocenter.ops.grappa import fill_columns, fill_places
-from isocenter.restorers._autocalibrated import check_side, restore_filled
+from isocenter.restorers._autocalibrated import check_side, kernel_weight, restore_filled
 from isocenter.restorers._restored import Progress, Restored
 
 __all__ = ["NEEDS_MAPS", "Options", "reconstruct"]
@@ -27,8 +27,9 @@ class Options:
     """Side of the window where single places were left out."""
     n_places: int = 10
     """Measured places of the window, the nearest, that such a kernel stands on."""
-    weight: float = 1e-2
-    """Tikhonov's, over the Frobenius norm of the sources' products per source."""
+    weight: float | None = None
+    """Tikhonov's, over the mean energy of a kernel's sources; if not given, noise over signal
+    outside of the centre, at least 0.001."""
 
 
 def reconstruct(
@@ -53,11 +54,12 @@ def reconstruct(
     by_column = bool((kspace.mask.places == kspace.mask.places[:, :1]).all())
 
     def fill(data: Tensor, mask: Tensor, block: Tensor) -> tuple[Tensor, int]:
+        weight = kernel_weight(options.weight, data, mask, block)
         if by_column:
             sides = {"n_rows": options.n_rows, "n_columns": options.n_columns}
-            return fill_columns(data, mask[0], block, **sides, weight=options.weight)
+            return fill_columns(data, mask[0], block, **sides, weight=weight)
         sides = {"window": options.window, "n_places": options.n_places}
-        return fill_places(data, mask, block, **sides, weight=options.weight)
+        return fill_places(data, mask, block, **sides, weight=weight)
 
     least = (options.n_rows, 2) if by_column else (options.window, options.window)
-    return restore_filled(kspace, fill, progress, name="grappa", least=least, weight=options.weight)
+    return restore_filled(kspace, fill, progress, name="grappa", least=least)

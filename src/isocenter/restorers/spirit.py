@@ -8,7 +8,7 @@ from torch import Tensor
 from isocenter.data.kspace import KSpace
 from isocenter.ops.solvers import conjugate_gradient
 from isocenter.ops.spirit import consistency
-from isocenter.restorers._autocalibrated import check_side, restore_filled
+from isocenter.restorers._autocalibrated import check_side, kernel_weight, restore_filled
 from isocenter.restorers._restored import Progress, Restored
 
 __all__ = ["NEEDS_MAPS", "Options", "reconstruct"]
@@ -22,9 +22,10 @@ class Options:
 
     side: int = 5
     """Of the kernels."""
-    weight: float = 1e-2
-    """Tikhonov's when kernels are learned, over the Frobenius norm of the products per source."""
-    n_iterations: int = 30
+    weight: float | None = None
+    """Tikhonov's, over the mean energy of a kernel's sources; if not given, noise over signal
+    outside of the centre, at least 0.001."""
+    n_iterations: int = 15
     """At most; fewer hold noise back."""
     tolerance: float = 1e-4
     """Enough once the residual is this part of what it was at the start."""
@@ -45,7 +46,8 @@ def reconstruct(
     check_side(options.side, "side")
 
     def fill(data: Tensor, mask: Tensor, block: Tensor) -> tuple[Tensor, int]:
-        agreement = consistency(block, kspace.grid, side=options.side, weight=options.weight)
+        weight = kernel_weight(options.weight, data, mask, block)
+        agreement = consistency(block, kspace.grid, side=options.side, weight=weight)
         right = -agreement.missing(data, mask)
         missing = conjugate_gradient(
             lambda x: agreement.missing(x[0], mask)[None],
@@ -61,6 +63,4 @@ def reconstruct(
         progress,
         name="spirit",
         least=(options.side, options.side),
-        weight=options.weight,
-        n_iterations=options.n_iterations,
     )

@@ -106,6 +106,7 @@ def test_a_run_of_slices_is_read_and_placed(tmp_path: Path) -> None:
     assert torch.equal(part.data, whole.data[1:3])
     np.testing.assert_allclose(part.affine, whole.slices(slice(1, 3)).affine)
     assert torch.equal(read_kspace(path, slices=2).data, whole.data[2:])
+    assert torch.equal(read_kspace(path, slices=-1).data, whole.data[2:])
 
 
 def test_other_slices_are_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "axis_codes",
     "checked_affine",
     "corner_distance",
+    "in_ras",
     "reoriented",
     "spacing_of",
     "to_ras",
@@ -63,6 +64,18 @@ def reoriented(affine: Affine, shape: tuple[int, ...], axes: Axes) -> Affine:
         change[old, new] = -1 if backwards else 1
         change[old, 3] = shape[old] - 1 if backwards else 0
     return np.asarray(affine @ change)
+
+
+def in_ras(data: npt.NDArray[np.generic], affine: Affine) -> tuple[npt.NDArray[np.generic], Affine]:
+    """An image and its affine on the closest right-front-up axes, as views.
+
+    Args:
+        data: Three axes in any order.
+        affine: Their index to world, mm.
+    """
+    axes = to_ras(affine)
+    flips = tuple(slice(None, None, -1 if backwards else 1) for _, backwards in axes)
+    return data.transpose([axis for axis, _ in axes])[flips], reoriented(affine, data.shape, axes)
 
 
 def checked_affine(affine: Affine, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from isocenter.data.io import load
-from isocenter.data.io._geometry import reoriented, to_ras
+from isocenter.data.io._geometry import in_ras
 from isocenter.data.io._loaded import Loaded, Selection
 from isocenter.data.io._writing import write
 from isocenter.data.scores import ScanFacts
@@ -57,10 +57,7 @@ def to_volume(loaded: Loaded, *, contrast: str | None = None) -> Volume:
         loaded: From :func:`isocenter.data.io.load`.
         contrast: Overrides what the file says.
     """
-    axes = to_ras(loaded.affine)
-    flips = tuple(slice(None, None, -1 if backwards else 1) for _, backwards in axes)
-    moved = loaded.data.transpose([axis for axis, _ in axes])[flips]
-    affine = reoriented(loaded.affine, loaded.data.shape, axes)
+    moved, affine = in_ras(loaded.data, loaded.affine)
     step = Step("read", plain_facts(loaded.facts))
     said = contrast or loaded.facts.contrast
     # One copy for transposition and flips; torch would need two.

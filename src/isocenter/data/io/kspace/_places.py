@@ -17,6 +17,7 @@ __all__ = [
     "measured_places",
     "refuse_nonsense",
     "smaller_grid",
+    "truth",
 ]
 
 Places = npt.NDArray[np.bool_]
@@ -82,7 +83,7 @@ def fitted(given: Any, grid: tuple[int, int], n_slices: int, run: slice, crop: b
     Raises:
         BadKSpace: Values other than 0 and 1, or another size.
     """
-    places = _truth(given)
+    places = truth(given)
     if places.ndim == 3 and len(places) not in (1, run.stop - run.start):
         if len(places) != n_slices:
             raise BadKSpace(f"mask has {len(places)} slices, k-space has {n_slices}")
@@ -97,6 +98,25 @@ def fitted(given: Any, grid: tuple[int, int], n_slices: int, run: slice, crop: b
             )
     cut: Places = cropped(places, smaller_grid(places.shape[1:], grid))
     return cut
+
+
+def truth(given: Any) -> Places:
+    """A mask of one to three axes, true where it holds 1; one row or one column becomes (x,).
+
+    Raises:
+        BadKSpace: Other axes, values other than 0 and 1, or nothing measured.
+    """
+    mask = np.asarray(given)
+    if mask.dtype.kind not in "biufc" or not 1 <= mask.ndim <= 3 or mask.size == 0:
+        raise BadKSpace(f"a mask has 1 to 3 axes of 0 and 1: got {mask.dtype} {mask.shape}")
+    if mask.ndim == 2 and 1 in mask.shape:
+        mask = mask.reshape(-1)
+    places: Places = mask != 0
+    if not (mask[places] == 1).all():
+        raise BadKSpace("the mask holds other values than 0 and 1: give one where 1 is measured")
+    if not places.any():
+        raise BadKSpace("the mask measures nothing: give one that is true somewhere")
+    return places
 
 
 def smaller_grid(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int]:
@@ -121,20 +141,6 @@ def as_crop(crop: str | None) -> bool:
     if crop is not None and crop not in get_args(Crop):
         raise UsageError(f"crop is {crop!r}: only 'centre' is known")
     return crop is not None
-
-
-def _truth(given: Any) -> Places:
-    mask = np.asarray(given)
-    if mask.dtype.kind not in "biufc" or not 1 <= mask.ndim <= 3 or mask.size == 0:
-        raise BadKSpace(f"a mask has 1 to 3 axes of 0 and 1: got {mask.dtype} {mask.shape}")
-    if mask.ndim == 2 and 1 in mask.shape:
-        mask = mask.reshape(-1)  # one row or one column: the pattern of the phase-encode lines
-    places: Places = mask != 0
-    if not (mask[places] == 1).all():
-        raise BadKSpace("the mask holds other values than 0 and 1: give one where 1 is measured")
-    if not places.any():
-        raise BadKSpace("the mask measures nothing: give one that is true somewhere")
-    return places
 
 
 def _not_finite(data: Data) -> str:

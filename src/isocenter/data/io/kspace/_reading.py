@@ -22,6 +22,7 @@ from isocenter.data.io.kspace._places import (
     fitted,
     measured_places,
     refuse_nonsense,
+    truth,
 )
 from isocenter.data.kspace import KSpace, Mask
 from isocenter.data.shapes import Affine44
@@ -80,7 +81,7 @@ def read_kspace(
         UsageError: Slices with a step, axes that do not fit, or an unknown crop.
     """
     path, may_cut = Path(path), as_crop(crop)
-    run = slice(slices, slices + 1) if isinstance(slices, int) else slices
+    run = slice(slices, slices + 1 or None) if isinstance(slices, int) else slices
     try:
         acquired = load_kspace(path, Request(run, volume, axes, max_bytes))
         kspace = _assembled(acquired, path, mask, maps, may_cut, voxel_size)
@@ -103,10 +104,7 @@ def read_mask(path: str | os.PathLike[str]) -> Bool[Tensor, "..."]:
         BadKSpace: No mask in it, damaged, or values other than 0 and 1.
         NothingFound: No such file.
     """
-    stored = np.squeeze(load_mask(Path(path)))
-    grid = (stored.shape or (1,))[-2:]
-    places = fitted(stored, (grid[0], grid[-1]), 1, slice(0, len(stored)), crop=False)
-    return torch.from_numpy(places.reshape(stored.shape) if stored.ndim > 1 else places[0, 0])
+    return torch.from_numpy(truth(np.squeeze(load_mask(Path(path)))))
 
 
 def _assembled(
@@ -123,13 +121,12 @@ def _assembled(
     places, said = _places(acquired, data, mask, may_cut, run)
     grid = (places.shape[1], places.shape[2])
     old_grid = (data.shape[2], data.shape[3])
-    data = np.require(cropped(data, grid), np.complex64, ["C", "W", "O"])
+    data = np.require(cropped(data, grid), np.complex64, ["C", "W"])
     np.multiply(data, places[:, None], out=data)
-    warnings = [*acquired.warnings, *notes, *said]
     affine = _affine(acquired, grid, old_grid, voxel_size)
+    warnings = [*acquired.warnings, *notes, *said, *checked_affine(affine, (len(data), *grid))]
     if voxel_size is not None:
-        warnings.remove(NO_SIZE) if NO_SIZE in warnings else None
-    warnings += checked_affine(affine, (len(data), *grid))
+        warnings = [warning for warning in warnings if warning != NO_SIZE]
     facts: dict[str, JSON] = {
         "name": printable(path.name),
         "format": acquired.format,
@@ -138,14 +135,14 @@ def _assembled(
         "first_slice": acquired.first,
         "spacing": list(spacing_of(affine)),
         **acquired.facts,
-        "warnings": list(warnings),
+        "warnings": [*warnings],
     }
     noise = acquired.noise
     return KSpace(
         torch.from_numpy(data),
         Mask(torch.from_numpy(np.array(places))),
         affine,
-        _maps(acquired, maps, alive, run),
+        _maps(acquired, maps, alive, data.shape),
         None if noise is None else torch.from_numpy(np.ascontiguousarray(noise[alive])),
         _image_shape(acquired, grid, old_grid),
         acquired.contrast,
@@ -187,7 +184,7 @@ def _given_mask(mask: Given | Mask) -> Any:
     return mask if isinstance(mask, np.ndarray) else load_mask(Path(str(mask)))
 
 
-def _maps(acquired: Acquired, maps: Given, alive: Any, run: slice) -> Tensor | None:
+def _maps(acquired: Acquired, maps: Given, alive: Any, shape: tuple[int, ...]) -> Tensor | None:
     """Maps of the wanted slices and the coils that are left, of norm 1 over the coils."""
     if maps is None:
         found = acquired.maps
@@ -202,10 +199,20 @@ def _maps(acquired: Acquired, maps: Given, alive: Any, run: slice) -> Tensor | N
             f"coil maps are complex (slice, set, coil, y, x); got {found.dtype} {found.shape}"
         )
     if maps is not None and len(found) == acquired.n_slices:
-        found = found[run]
+        found = found[acquired.first : acquired.first + shape[0]]
     if found.shape[2] == len(alive):
         found = found[:, :, alive]
+    if (found.shape[0], *found.shape[2:]) != shape:
+        raise BadKSpace(
+            f"the coil maps are {_size(found[:, 0].shape)}, k-space is {_size(shape)}: "
+            "give maps of the same size"
+        )
     return torch.from_numpy(_normalised(found.astype(np.complex64)))
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    n_slices, n_coils, rows, columns = shape
+    return f"{n_coils} coils of {rows} x {columns} in {n_slices} slices"
 
 
 def _normalised(maps: Any) -> Any:

@@ -13,10 +13,10 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from isocenter.data import atomic
-from isocenter.data.io._geometry import reoriented, spacing_of, to_ras
+from isocenter.data.io._geometry import in_ras, spacing_of
 from isocenter.data.io.kspace._places import cropped
 from isocenter.data.kspace import KSpace
-from isocenter.data.shapes import Affine44, Maps5
+from isocenter.data.shapes import Maps5
 from isocenter.data.volume import Volume
 from isocenter.errors import BadKSpace, UsageError
 
@@ -50,7 +50,10 @@ def to_scan(
         for axis, (side, kept) in enumerate(zip(kspace.grid, kspace.image_shape, strict=True), 1):
             affine[:3, 3] += (side // 2 - kept // 2) * affine[:3, axis]
         stack = cropped(stack, kspace.image_shape)
-    return Volume(*_in_ras(stack, affine), kspace.contrast, kspace.history)
+    moved, affine = in_ras(stack, affine)
+    return Volume(
+        torch.from_numpy(np.ascontiguousarray(moved)), affine, kspace.contrast, kspace.history
+    )
 
 
 def write_cfl(values: KSpace | Maps5, path: str | os.PathLike[str]) -> Path:
@@ -159,10 +162,3 @@ def _header(kspace: KSpace) -> bytes:
 
 def _axes(values: tuple[float, ...]) -> str:
     return "".join(f"<{axis}>{value:g}</{axis}>" for axis, value in zip("xyz", values, strict=True))
-
-
-def _in_ras(stack: Any, affine: Affine44) -> tuple[Tensor, Affine44]:
-    axes = to_ras(affine)
-    flips = tuple(slice(None, None, -1 if backwards else 1) for _, backwards in axes)
-    moved = stack.transpose([axis for axis, _ in axes])[flips]
-    return torch.from_numpy(np.ascontiguousarray(moved)), reoriented(affine, stack.shape, axes)

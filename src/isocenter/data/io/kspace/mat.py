@@ -93,7 +93,7 @@ def variable(path: Path, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.g
         raise BadKSpace(f"header asks {readable(claimed)}; file has {readable(size)}: not k-space")
     try:
         return np.asarray(scipy.io.loadmat(path, variable_names=[name])[name])
-    except _DAMAGE as error:
+    except (*_DAMAGE, scipy.io.matlab.MatReadError) as error:
         raise _damaged(error) from error
 
 
@@ -107,11 +107,14 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     import scipy.io
 
     with open(path, "rb") as file:
-        if file.read(len(_NEWER)) == _NEWER:
-            raise BadKSpace("MATLAB 7.3 is not read: save the array with save(..., '-v7')")
+        start = file.read(len(_MAGIC))
+    if start == _NEWER:
+        raise BadKSpace("MATLAB 7.3 is not read: save the array with save(..., '-v7')")
+    if start != _MAGIC:
+        raise BadKSpace("not a MATLAB 5 file: its first bytes are something else")
     try:
         listed: list[tuple[str, Any, str]] = scipy.io.whosmat(path)
-    except _DAMAGE as error:
+    except (*_DAMAGE, scipy.io.matlab.MatReadError) as error:
         raise _damaged(error) from error
     return {name: tuple(shape) for name, shape, kind in listed if kind in _NUMERIC}
 
