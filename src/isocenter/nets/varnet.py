@@ -94,9 +94,7 @@ class VarNet(nn.Module):
         """
         return root_sum_of_squares(ifft(self.filled(kspace, mask).kspace, PLANE))
 
-    def filled(
-        self, kspace: Complex[Tensor, "b coil y x"], mask: Bool[Tensor, "#b y x"]
-    ) -> Filled:
+    def filled(self, kspace: Complex[Tensor, "b coil y x"], mask: Bool[Tensor, "#b y x"]) -> Filled:
         """What :meth:`forward` makes its image of."""
         maps = self._maps(kspace, mask)
         measured, current = mask[:, None], kspace

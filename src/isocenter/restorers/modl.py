@@ -1,6 +1,6 @@
 """MoDL: a trained denoiser and the data's own equations in turns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -48,7 +48,10 @@ def reconstruct(
 
     @torch.inference_mode()
     def solve(plan: SlicePlan) -> Tensor:
+        if not bool(plan.zero_filled.any()):
+            return plan.zero_filled
         return net.unrolled(plan.operator, plan.zero_filled)
 
-    facts = {**network.facts, "evaluations": net.config.n_turns}
-    return restore_slices(kspace, solve, progress, **facts)
+    restored = restore_slices(kspace, solve, progress)
+    facts = {**network.facts, "evaluations": net.config.n_turns, **restored.facts}
+    return replace(restored, facts=facts)

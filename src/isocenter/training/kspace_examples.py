@@ -38,6 +38,9 @@ PLANE = (-2, -1)
 WIDEST_CENTRE = 0.6
 """Of the columns that an acceleration leaves, so many at most are calibration lines."""
 
+LEAST_CENTRE = 6
+"""Calibration lines in which coil maps can be found."""
+
 
 class FullSlice(NamedTuple):
     """One slice, of which everything was measured."""
@@ -81,7 +84,7 @@ class Sampling:
         acs = fewest + int(torch.randint(most - fewest + 1, (), generator=rng))
         room = int(WIDEST_CENTRE * full.grid[1] / acceleration)
         drawn: KSpace = undersample(
-            full, kind, acceleration=acceleration, acs=max(2, min(acs, room)), rng=rng
+            full, kind, acceleration=acceleration, acs=max(LEAST_CENTRE, min(acs, room)), rng=rng
         )
         return drawn
 

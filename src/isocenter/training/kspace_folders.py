@@ -9,6 +9,7 @@ slices; y and x are phase encodings with the zero frequency in their middle, the
 never acquired, and the transform to the image is not centred.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,9 +27,10 @@ from isocenter.data.io.kspace._hdf import opened
 from isocenter.data.kspace import KSpace, Mask
 from isocenter.data.random import child, generator
 from isocenter.errors import BadKSpace, BadVolume, NothingFound, UsageError
-from isocenter.ops.coils import combine, espirit
+from isocenter.ops.coils import combine
 from isocenter.ops.fourier import fft, ifft
 from isocenter.restorers import fully_sampled
+from isocenter.restorers._calibrated import calibrated
 from isocenter.training.kspace_examples import FullSlice
 from isocenter.training.splits import Split, split_people
 
@@ -46,10 +48,10 @@ PLANE = (-2, -1)
 ENDINGS = (".h5", ".hdf5")
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
 """Of people in folders that do not say whom to learn from."""
-CALIBRATION = 24
-"""Rows and columns of the centre in which coil maps of full k-space are found."""
 ENDS = 0.15
 """Share of the slices at both ends of a stack that are passed over: they show hardly anything."""
+ACQUIRED = 0.85
+"""Share of the last axis of Calgary-Campinas files that was acquired: what follows is no signal."""
 EXAM = re.compile(r"(?P<exam>e\d+)s\d+_P\d+")
 """Names of Calgary-Campinas files; an exam is one person's."""
 
@@ -172,17 +174,9 @@ def combined_images(
     """
     for file in files:
         for index in _inner(file.n_slices)[::apart]:
-            kspace = full_slice(file, index)
-            yield file.person, combine(ifft(kspace.data, PLANE), _maps(kspace))[0, 0]
-
-
-def _maps(kspace: KSpace) -> Tensor:
-    if kspace.maps is not None:
-        return kspace.maps
-    if kspace.n_coils == 1:
-        return torch.ones_like(kspace.data)[:, None]
-    rows, columns = kspace.grid
-    return espirit(kspace.data, (min(rows, CALIBRATION), min(columns, CALIBRATION)))
+            kspace = calibrated(full_slice(file, index))
+            assert kspace.maps is not None
+            yield file.person, combine(ifft(kspace.data, PLANE), kspace.maps)[0, 0]
 
 
 def _inner(n_slices: int) -> range:
@@ -251,9 +245,11 @@ def _calgary(path: Path, index: int) -> KSpace:
     if not np.isfinite(parts).all():
         raise BadKSpace(f"{path}: slice {index} is not finite: fetch it again")
     values = torch.from_numpy(parts[..., ::2] + 1j * parts[..., 1::2]).permute(2, 0, 1)
-    acquired = (values != 0).any(0).any(0)
+    n_acquired = math.ceil(ACQUIRED * values.shape[2])
+    acquired = (values != 0).any(0).any(0) & (torch.arange(values.shape[2]) < n_acquired)
     # Its own transform leaves the image where it is: only the zero frequency is moved.
-    images = torch.fft.ifft2(torch.fft.ifftshift(values, dim=PLANE), norm="ortho")
+    kept = torch.fft.ifftshift(values * acquired, dim=PLANE)
+    images = torch.fft.ifft2(kept, norm="ortho")
     data = (fft(images, PLANE) * acquired)[None].to(torch.complex64)
     grid = (data.shape[2], data.shape[3])
     affine = unplaced((n_slices, *grid), (1.0, 1.0, 1.0))

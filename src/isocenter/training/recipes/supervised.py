@@ -21,7 +21,10 @@ from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.random import child, generator
 from isocenter.datasets.collection import sources
 from isocenter.metrics.psnr import psnr
-from isocenter.nets import modl, varnet
+from isocenter.nets.modl import Config as MoDLConfig
+from isocenter.nets.modl import build as build_modl
+from isocenter.nets.varnet import Config as VarNetConfig
+from isocenter.nets.varnet import build as build_varnet
 from isocenter.ops.coils import combine, root_sum_of_squares
 from isocenter.ops.fourier import ifft
 from isocenter.restorers._fidelity import uniform_ssim
@@ -68,8 +71,8 @@ class SupervisedRecipe(Recipe):
         )
     )
     net: Literal["varnet", "modl"] = "varnet"
-    varnet: varnet.Config = field(default_factory=varnet.Config)
-    modl: modl.Config = field(default_factory=modl.Config)
+    varnet: VarNetConfig = field(default_factory=VarNetConfig)
+    modl: MoDLConfig = field(default_factory=MoDLConfig)
     source: Literal["collection", "fastmri", "calgary"] = "collection"
     """What the data folder holds."""
     sampling: Sampling = field(default_factory=Sampling)
@@ -119,8 +122,8 @@ class SupervisedRecipe(Recipe):
     def network(self) -> nn.Module:
         """With its first weights."""
         if self.net == "varnet":
-            return varnet.build(self.varnet, seed=self.seed)
-        return modl.build(self.modl, seed=self.seed)
+            return build_varnet(self.varnet, seed=self.seed)
+        return build_modl(self.modl, seed=self.seed)
 
     def examples(
         self, data: Path, people: Sequence[str], folder: Path, length: int = 0
