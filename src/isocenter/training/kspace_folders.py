@@ -52,6 +52,8 @@ ENDS = 0.15
 """Share of the slices at both ends of a stack that are passed over: they show hardly anything."""
 ACQUIRED = 0.85
 """Share of the last axis of Calgary-Campinas files that was acquired: what follows is no signal."""
+UNDERSAMPLED = re.compile(r"(^|_)(test|challenge)", re.IGNORECASE)
+"""Names of folders whose files nobody can learn from."""
 EXAM = re.compile(r"(?P<exam>e\d+)s\d+_P\d+")
 """Names of Calgary-Campinas files; an exam is one person's."""
 
@@ -80,11 +82,11 @@ def kspace_files(root: Path, kind: Kind) -> tuple[KSpaceFile, ...]:
         BadKSpace: A file that is not as it should be.
     """
     paths = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in ENDINGS]
-    folders = {path: path.relative_to(root).parts[:-1] or (root.name,) for path in paths}
+    folders = {path: path.relative_to(root).parts[:-1] for path in paths}
     known = [
-        _file(path, kind, _side(folders[path]))
+        _file(path, kind, _side(folders[path] or (root.resolve().name,)))
         for path in paths
-        if not any(re.search("test|challenge", part, re.IGNORECASE) for part in folders[path])
+        if not any(UNDERSAMPLED.search(folder) for folder in folders[path])
     ]
     if not known:
         raise NothingFound(
@@ -187,7 +189,7 @@ def _inner(n_slices: int) -> range:
 
 def _side(folders: Sequence[str]) -> str | None:
     names = [name.lower() for name in folders]
-    for side, pattern in (("train", "train"), ("validation", r"(^|_)val")):
+    for side, pattern in (("train", r"(^|_)train"), ("validation", r"(^|_)val")):
         if any(re.search(pattern, name) for name in names):
             return side
     return None

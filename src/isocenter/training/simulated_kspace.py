@@ -4,8 +4,9 @@ Nobody has a free collection of measured human k-space: magnitudes get a smooth 
 coils around the head and noise (:func:`isocenter.restorers.acquire`).  Label maps are painted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -145,7 +146,7 @@ class SimulatedSlices:
             return spacing, tuple(file.get_slice("data").get_shape()), path
 
 
-def _slab(data: Mapping[object, Tensor], axis: int, index: int, thick: bool) -> tuple[Tensor, int]:
+def _slab(data: Any, axis: int, index: int, thick: bool) -> tuple[Tensor, int]:
     """A slice, with its neighbours where asked for, and where it stands among them."""
     first = max(0, index - NEIGHBOURS) if thick else index
     chosen: list[slice] = [slice(None)] * 3
