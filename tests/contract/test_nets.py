@@ -129,6 +129,21 @@ CASES = {
         {"width": 4, "head": (5, 3, 1), "direct": True, "hyper": False, "n_dims": 2},
         (((1, 64, 64),), ((1, 96, 80),)),
     ),
+    "complex_unet": Case(
+        "complex_unet",
+        {"widths": (8, 12, 16), "n_down": (1, 1, 1), "n_up": (1, 1), "n_condition": 8},
+        (((2, 16, 16), (), ()), ((2, 24, 40), (), ())),
+    ),
+    "ddpm": Case(
+        "ddpm",
+        {"width": 8, "factors": (1, 2), "n_blocks": 1, "attention": (16,), "side": 32},
+        (((2, 16, 16), ()), ((2, 24, 40), ())),
+    ),
+    "ncsnpp": Case(
+        "ncsnpp",
+        {"width": 8, "factors": (1, 2), "n_blocks": 1, "attention": (16,), "side": 32},
+        (((2, 16, 16), ()), ((2, 24, 40), ())),
+    ),
     "miqanet reference": Case(
         "miqanet",
         IMAGES,

@@ -15,10 +15,11 @@ from isocenter.assessors import hsfnet
 from isocenter.assessors._asked import Answer, Model, ask, model_of
 from isocenter.assessors._views import views_of
 from isocenter.assessors.ensemble import Ensemble
+from isocenter.data.device import usable_device
 from isocenter.data.io import read
 from isocenter.data.scores import Provenance, QualityReport, ScanFacts, Score
 from isocenter.data.volume import Volume
-from isocenter.errors import BadVolume, UsageError
+from isocenter.errors import BadVolume
 from isocenter.ops.regions import head_mask, head_scale
 from isocenter.version import __version__
 
@@ -65,7 +66,7 @@ def assess(
     began = time.monotonic()
     volume = scan if isinstance(scan, Volume) else read(scan)
     _check(volume)
-    asked = model_of(model, _device(device))
+    asked = model_of(model, usable_device(device))
     answer = ask(asked, volume)
     compared = () if reference is None else _against(volume, reference)
     definition: Definition | None = "corrected" if measures is True else measures or None
@@ -95,17 +96,6 @@ def _check(volume: Volume) -> None:
         raise BadVolume("constant image: no score")
     if sum(side > 1 for side in volume.shape) < 2:
         raise BadVolume(f"a scan needs at least two axes; got {volume.shape}")
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"device {name!r} cannot be used ({reason}); try --device cpu") from None
-    return name
 
 
 def _verdict(answer: Answer) -> str:

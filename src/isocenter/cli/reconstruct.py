@@ -92,7 +92,7 @@ def reconstruct(
         print(_head(source, prepared), flush=True)
     with watched(quiet) as progress:
         made, scores = restored(prepared, method, options, seed=asked.seed, progress=progress)
-    report = told(made, scores, prepared, options, seed=asked.seed, subject=source.name)
+    report = told(made, scores, prepared, options, seed=asked.seed, source=source)
     names = _write(made, report, prepared, to, write_maps)
     if not quiet:
         print(_result(report))
@@ -115,6 +115,7 @@ def request(source: Path, asked: Asked) -> Request:
         raise UsageError(f"--acceleration is {asked.acceleration:g}: give a number above 1")
     if asked.crop not in (None, "centre"):
         raise UnknownName("way to crop", str(asked.crop), ["centre"])
+    from isocenter.data.device import usable_device
     from isocenter.study.reconstruction import Request
 
     return Request(
@@ -127,7 +128,7 @@ def request(source: Path, asked: Asked) -> Request:
         reference=asked.reference,
         slices=_slices(asked.slices),
         crop=asked.crop == "centre",
-        device=_device(asked.device),
+        device=usable_device(asked.device),
     )
 
 
@@ -183,19 +184,6 @@ def _slices(given: str | None) -> tuple[int, int] | None:
     if not first.isdecimal() or (last and not last.isdecimal()) or int(last or first) < int(first):
         raise UsageError(f"--slices is {given!r}: give them as 3-10 or 7, counted from 0")
     return int(first), int(last or first)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"device {name!r} cannot be used ({reason}); try --device cpu") from None
-    return name
 
 
 def _check_place(source: Path, to: Path) -> None:

@@ -11,7 +11,14 @@ from typing import Any, ClassVar, Literal, Self
 from isocenter.data.step import JSON
 from isocenter.errors import BadCheckpoint
 
-__all__ = ["Patches", "Preprocess", "PublishedStack", "Slabs", "preprocess_from_json"]
+__all__ = [
+    "ComplexImage",
+    "Patches",
+    "Preprocess",
+    "PublishedStack",
+    "Slabs",
+    "preprocess_from_json",
+]
 
 
 @dataclass(frozen=True)
@@ -108,8 +115,26 @@ class Patches(Preprocess):
     """The middle part of all slices, which is looked at."""
 
 
-Known = PublishedStack | Slabs | Patches
-_KINDS: dict[str, type[Known]] = {kind.kind: kind for kind in (PublishedStack, Slabs, Patches)}
+@dataclass(frozen=True)
+class ComplexImage(Preprocess):
+    """Input of a prior: complex images of known brightness, under noise of known levels."""
+
+    kind: ClassVar[str] = "complex_image"
+
+    quantile: float = 0.995
+    """Of the magnitude, which becomes"""
+    brightness: float = 0.9
+    """this."""
+    least: float = 0.003
+    """Smallest standard deviation of the noise in each part that it has learned from,"""
+    most: float = 3.0
+    """and the largest."""
+
+
+Known = PublishedStack | Slabs | Patches | ComplexImage
+_KINDS: dict[str, type[Known]] = {
+    kind.kind: kind for kind in (PublishedStack, Slabs, Patches, ComplexImage)
+}
 
 
 def preprocess_from_json(values: dict[str, Any]) -> Known:

@@ -46,6 +46,8 @@ class ReconstructionReport:
     """One file by one method."""
 
     subject: str
+    sha256: str
+    """Of the file of k-space."""
     method: str
     options: Mapping[str, JSON]
     history: tuple[Step, ...]

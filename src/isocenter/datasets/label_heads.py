@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float32
 from torch import Tensor
 
 from isocenter.data.random import generator
@@ -18,7 +19,7 @@ from isocenter.data.step import JSON, Step
 from isocenter.data.volume import Volume
 from isocenter.ops.filters import gaussian_blur
 
-__all__ = ["KnownHead", "paint_head", "paint_known_head"]
+__all__ = ["KnownHead", "paint_head", "paint_known_head", "paint_slice"]
 
 WHITE = (2, 41, 7, 46, 16, 28, 60, 85)
 GREY = (3, 42, 8, 47, 10, 49, 11, 50, 12, 51, 13, 52, 17, 53, 18, 54, 26, 58, 136, 137, 163, 164)
@@ -69,21 +70,23 @@ def paint_head(labels: Volume, *, rng: torch.Generator) -> Volume:
     Returns:
         Magnitude image, about 0 to 1000, on the grid of ``labels``.
     """
-    contrast = (*BRIGHTNESS, None)[int(torch.randint(len(BRIGHTNESS) + 1, (), generator=rng))]
-    codes = labels.data.round().to(torch.int32)
-    table, texture = _draw_table(codes, contrast, rng)
-    index = codes.long()
-    seed = int(torch.randint(2**31, (), generator=rng))
-    noise = torch.randn(codes.shape, generator=generator(seed))
-    image = table[index] * (1 + texture[index] * gaussian_blur(noise, (0.8, 0.8, 0.8)))
-    edge = 0.35 + 0.35 * _uniform(rng)
-    image = gaussian_blur(image, (edge, edge, edge))
-    floor = 0.002 + 0.006 * _uniform(rng)
-    real = image + floor * torch.randn(codes.shape, generator=rng)
-    imaginary = floor * torch.randn(codes.shape, generator=rng)
-    painted = 1000 * torch.hypot(real, imaginary)
+    image, contrast = _painted(labels.data.round().to(torch.int32), (1, 1, 1), rng)
+    painted = 1000 * image
     step = Step("paint_head", {"contrast": contrast}, rng.initial_seed())
     return Volume(painted, labels.affine, contrast, (*labels.history, step))
+
+
+def paint_slice(labels: Float32[Tensor, "y x"], *, rng: torch.Generator) -> Float32[Tensor, "y x"]:
+    """One slice of a head, painted for itself alone as :func:`paint_head` paints them all.
+
+    Args:
+        labels: Whole numbers; 0 is air.
+        rng: Draws what :func:`paint_head` draws.
+
+    Returns:
+        Magnitude image, about 0 to 1.
+    """
+    return _painted(labels.round().to(torch.int32)[None], (0, 1, 1), rng)[0][0]
 
 
 def paint_known_head(
@@ -130,6 +133,24 @@ def paint_known_head(
     painted = 1000 * torch.hypot(real, imaginary)
     volume = Volume(painted, labels.affine, contrast, (*labels.history, step))
     return KnownHead(volume, inside, csf, gm, wm, field)
+
+
+def _painted(
+    codes: Tensor, along: tuple[int, int, int], rng: torch.Generator
+) -> tuple[Image3, str | None]:
+    """Magnitudes, about 0 to 1, and the contrast; smooth where ``along`` is 1."""
+    contrast = (*BRIGHTNESS, None)[int(torch.randint(len(BRIGHTNESS) + 1, (), generator=rng))]
+    table, texture = _draw_table(codes, contrast, rng)
+    index = codes.long()
+    seed = int(torch.randint(2**31, (), generator=rng))
+    noise = torch.randn(codes.shape, generator=generator(seed))
+    image = table[index] * (1 + texture[index] * gaussian_blur(noise, [0.8 * a for a in along]))
+    edge = 0.35 + 0.35 * _uniform(rng)
+    image = gaussian_blur(image, [edge * a for a in along])
+    floor = 0.002 + 0.006 * _uniform(rng)
+    real = image + floor * torch.randn(codes.shape, generator=rng)
+    imaginary = floor * torch.randn(codes.shape, generator=rng)
+    return torch.hypot(real, imaginary), contrast
 
 
 def _known_table(size: int, tissue: dict[str, float], deep_grey: float) -> Tensor:
@@ -180,7 +201,7 @@ def _draw_table(codes: Tensor, contrast: str | None, rng: torch.Generator) -> tu
     if contrast is not None:
         for tissue, members in (("white", WHITE), ("grey", GREY), ("fluid", FLUID)):
             spread = 1 + 0.12 * (torch.rand(len(members), generator=rng) - 0.5)
-            known = torch.tensor([label for label in members if label < size])
+            known = torch.tensor([label for label in members if label < size], dtype=torch.long)
             common = BRIGHTNESS[contrast][tissue] * (0.9 + 0.2 * _uniform(rng))
             brightness[known] = common * spread[: len(known)]
     brightness[0] = 0.0

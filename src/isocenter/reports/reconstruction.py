@@ -29,7 +29,7 @@ def document(report: ReconstructionReport) -> Document:
         {
             "schema_version": SCHEMA_VERSION,
             "subject": report.subject,
-            "input": None if read is None else dict(read.params),
+            "input": {**({} if read is None else read.params), "sha256": report.sha256},
             "method": report.method,
             "options": dict(report.options),
             "coils": report.n_coils,
@@ -55,7 +55,6 @@ def document(report: ReconstructionReport) -> Document:
                 model_sha256=NO_NETWORK,
             ),
         },
-        input="the k-space did not come from a file",
         data_residual=NO_MAPS,
         reference=NO_REFERENCE,
     )

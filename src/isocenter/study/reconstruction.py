@@ -1,5 +1,6 @@
 """One file of k-space, from the door to the result: what both commands of reconstruction do."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -176,13 +177,14 @@ def told(
     options: Any,
     *,
     seed: int,
-    subject: str,
+    source: Path,
 ) -> ReconstructionReport:
     """Everything that is said about a result, pictures included."""
     kspace = prepared.kspace
     hashes = [one.facts.get("model_sha256") for one in made.slices]
     return ReconstructionReport(
-        subject=subject,
+        subject=source.name,
+        sha256=_sha256(source),
         method=made.method,
         options=to_values(options),
         history=kspace.history,
@@ -207,6 +209,11 @@ def told(
         has_uncertainty=made.deviation is not None,
         notes=_notes(made, kspace),
     )
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _notes(made: Reconstruction, kspace: KSpace) -> tuple[str, ...]:

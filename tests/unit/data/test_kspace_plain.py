@@ -57,6 +57,23 @@ def test_named_axes_are_brought_into_order(tmp_path: Path) -> None:
     assert kspace.history[0].params["n_averages"] == 2
 
 
+@pytest.mark.parametrize("header", [b"{'shape': (3, ", b"{'descr': '|O'", b"\xff\xfe", b"1" * 70])
+def test_a_damaged_numpy_header_is_refused(tmp_path: Path, header: bytes) -> None:
+    np.save(tmp_path / "a.npy", KSPACE)
+    content = bytearray((tmp_path / "a.npy").read_bytes())
+    content[10:118] = header.ljust(108)
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(BadKSpace, match="no readable NumPy array") as caught:
+        read_kspace(tmp_path / "a.npy")
+    assert "\n" not in str(caught.value)
+
+
+def test_pickled_objects_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
+    with pytest.raises(BadKSpace, match="no readable NumPy array"):
+        read_kspace(tmp_path / "a.npy")
+
+
 @pytest.mark.parametrize("axes", ["yx", "scyy", "scyz", "acsx"])
 def test_axes_that_do_not_fit_are_refused(tmp_path: Path, axes: str) -> None:
     np.save(tmp_path / "a.npy", KSPACE)

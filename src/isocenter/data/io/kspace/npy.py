@@ -6,6 +6,7 @@ Reference: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.htm
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def mapped(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
         stored: np.ndarray[tuple[int, ...], np.dtype[np.generic]] = np.load(
             path, mmap_mode="r", allow_pickle=False
         )
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError) as error:
+    except (ValueError, OSError, EOFError, SyntaxError, TokenError, TypeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise BadKSpace(f"no readable NumPy array ({reason}): save it again") from error
     return stored
