@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Complex
@@ -49,8 +50,15 @@ class Config:
 
 
 def build(config: Config, *, seed: int = 0) -> "MoDL":
-    """The network of ``config`` with weights drawn from ``seed``."""
-    return drawn(partial(MoDL, config), seed=seed, name="modl")
+    """The network of ``config`` with weights drawn from ``seed``; it begins without a denoiser.
+
+    The last norm starts at 0, so that what is learned starts from least squares.
+    """
+    net = drawn(partial(MoDL, config), seed=seed, name="modl")
+    last = net.noise[-1]
+    assert isinstance(last, nn.BatchNorm2d)
+    nn.init.zeros_(last.weight)
+    return net
 
 
 class MoDL(nn.Module):
@@ -108,7 +116,7 @@ class MoDL(nn.Module):
 
 def _layers(config: Config) -> Iterator[nn.Module]:
     widths = [2, *[config.width] * (config.n_layers - 1), 2]
-    for number, (n_inputs, n_outputs) in enumerate(zip(widths, widths[1:], strict=False), 1):
+    for number, (n_inputs, n_outputs) in enumerate(pairwise(widths), 1):
         yield nn.Conv2d(n_inputs, n_outputs, 3, padding=1, bias=False)
         yield nn.BatchNorm2d(n_outputs)
         if number < config.n_layers:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from isocenter.data.kspace import KSpace
+from isocenter.data.step import JSON
 from isocenter.errors import BadKSpace
 from isocenter.nets.varnet import VarNet, calibration_places
 from isocenter.ops.coils import combine, root_sum_of_squares
@@ -57,8 +58,9 @@ def reconstruct(
         scales.append(scale)
         if progress is not None:
             progress(index + 1, kspace.n_slices)
-    known = {**network.facts, "evaluations": 1, "scale": scales, "data_residual": residuals}
-    return Restored(torch.cat(images), facts=known)
+    facts: dict[str, JSON] = {**network.facts, "evaluations": 1}
+    facts |= {"scale": [*scales], "data_residual": [*residuals]}
+    return Restored(torch.cat(images), facts=facts)
 
 
 @torch.inference_mode()

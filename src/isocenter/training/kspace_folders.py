@@ -200,7 +200,7 @@ def _file(path: Path, kind: Kind, side: str | None) -> KSpaceFile:
     try:
         with opened(path) as file:
             stored = file.get("kspace")
-            shape = getattr(stored, "shape", ())
+            shape: tuple[int, ...] = tuple(getattr(stored, "shape", ()))
             if len(shape) not in ((3, 4) if kind == "fastmri" else (4,)) or 0 in shape:
                 raise BadKSpace(f"kspace has shape {shape}: this is no file of {kind}")
             if kind == "calgary" and (stored.dtype.kind != "f" or shape[-1] % 2):
@@ -208,12 +208,13 @@ def _file(path: Path, kind: Kind, side: str | None) -> KSpaceFile:
                     f"kspace is {stored.dtype} {shape}: this is no file of {kind}, whose last axis "
                     "holds real and imaginary parts"
                 )
-            said = str(file.attrs.get("patient_id", "")) if kind == "fastmri" else ""
+            patient = file.attrs.get("patient_id", "") if kind == "fastmri" else ""
     except BadVolume as error:
         raise BadKSpace(f"{path}: {error}") from error
     except BadKSpace as error:
         raise BadKSpace(f"{path}: {error}") from None
     exam = EXAM.match(path.name) if kind == "calgary" else None
+    said = patient.decode("utf-8", "replace") if isinstance(patient, bytes) else str(patient)
     person = said or (exam["exam"] if exam else path.stem)
     return KSpaceFile(person, path, side, shape[0], kind)
 

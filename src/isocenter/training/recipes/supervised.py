@@ -210,7 +210,9 @@ def loss_of(net: nn.Module, batch: Example, *, kind: Literal["ssim", "l1"]) -> T
 def reconstructed(net: nn.Module, batch: Example) -> Tensor:
     """What a network in evaluation mode makes of a batch, (B, y, x), on the CPU."""
     device = next(net.parameters()).device
-    return _said(net, Example(*(None if v is None else v.to(device) for v in batch))).cpu()
+    maps = None if batch.maps is None else batch.maps.to(device)
+    there = Example(*(value.to(device) for value in batch[:3]), maps)
+    return _said(net, there).cpu()
 
 
 def zero_filled(batch: Example) -> Tensor:
