@@ -21,7 +21,7 @@ from isocenter.data.random import generator
 from isocenter.errors import UsageError
 from isocenter.ops.coils import root_sum_of_squares
 from isocenter.ops.fourier import ifft
-from isocenter.restorers import acquire
+from isocenter.restorers import acquire, kspace_restorers
 from isocenter.restorers._restored import Restored
 from isocenter.training.recipes.supervised import MoDLConfig, SupervisedRecipe, VarNetConfig
 
@@ -212,6 +212,11 @@ def test_without_weights_one_sentence_says_what_to_give(
     module = registry.restorers.get(name)
     with pytest.raises(UsageError, match=r"--set weights=FILE"):
         module.reconstruct(kspaces["uniform"], module.Options(), rng=generator(0), progress=None)
+
+
+def test_methods_that_need_a_file_are_not_ready() -> None:
+    assert {*kspace_restorers()} - {*kspace_restorers(ready=True)} == {*UNTRAINED}
+    assert {"modl", "varnet"} <= {*UNTRAINED}
 
 
 @every_restorer

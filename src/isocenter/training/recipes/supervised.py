@@ -210,8 +210,9 @@ def loss_of(net: nn.Module, batch: Example, *, kind: Literal["ssim", "l1"]) -> T
 def reconstructed(net: nn.Module, batch: Example) -> Tensor:
     """What a network in evaluation mode makes of a batch, (B, y, x), on the CPU."""
     device = next(net.parameters()).device
-    maps = None if batch.maps is None else batch.maps.to(device)
-    there = Example(*(value.to(device) for value in batch[:3]), maps)
+    kspace, places, target, maps = batch
+    maps = None if maps is None else maps.to(device)
+    there = Example(kspace.to(device), places.to(device), target.to(device), maps)
     return _said(net, there).cpu()
 
 
