@@ -55,9 +55,7 @@ def build(config: Config, *, seed: int = 0) -> "MoDL":
     The last norm starts at 0, so that what is learned starts from least squares.
     """
     net = drawn(partial(MoDL, config), seed=seed, name="modl")
-    last = net.noise[-1]
-    assert isinstance(last, nn.BatchNorm2d)
-    nn.init.zeros_(last.weight)
+    nn.init.zeros_(net.noise[-1].get_parameter("weight"))
     return net
 
 

@@ -1,6 +1,7 @@
 """MoDL: a trained denoiser and the data's own equations in turns."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -39,8 +40,7 @@ def reconstruct(
         BadKSpace: Several sets of coil maps.
     """
     network = trained("modl", options.weights, kspace.data.device)
-    net = network.net
-    assert isinstance(net, MoDL)
+    net = cast(MoDL, network.net)
     if kspace.maps is not None and kspace.maps.shape[1] != 1:
         raise BadKSpace(
             f"modl takes one set of coil maps, got {kspace.maps.shape[1]}: give one set"

@@ -1,6 +1,7 @@
 """E2E-VarNet: one pass of a network that was trained on fully sampled k-space."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -46,13 +47,13 @@ def reconstruct(
         BadKSpace: No calibration lines, or too small.
     """
     network = trained("varnet", options.weights, kspace.data.device)
-    assert isinstance(network.net, VarNet)
+    net = cast(VarNet, network.net)
     images, residuals, scales = [], [], []
     for index in range(kspace.n_slices):
         single = kspace.slices(slice(index, index + 1))
         _check(single)
         scale = brightness(single)
-        image, residual = _filled_slice(network.net, single, scale)
+        image, residual = _filled_slice(net, single, scale)
         images.append(image * scale)
         residuals.append(residual)
         scales.append(scale)

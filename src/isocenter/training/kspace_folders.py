@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -177,8 +177,8 @@ def combined_images(
     for file in files:
         for index in _inner(file.n_slices)[::apart]:
             kspace = calibrated(full_slice(file, index))
-            assert kspace.maps is not None
-            yield file.person, combine(ifft(kspace.data, PLANE), kspace.maps)[0, 0]
+            maps = cast(Tensor, kspace.maps)
+            yield file.person, combine(ifft(kspace.data, PLANE), maps)[0, 0]
 
 
 def _inner(n_slices: int) -> range:

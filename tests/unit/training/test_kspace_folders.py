@@ -167,6 +167,17 @@ def test_examples_are_undersampled_slices_of_the_files(
     assert example.target.shape == full.grid
 
 
+def test_two_phase_encodings_are_undersampled_in_points(calgary: Path) -> None:
+    slices = MeasuredSlices(kspace_files(calgary, "calgary"), seed=1)
+    sampling = Sampling(kinds=("poisson",), accelerations=(2.5, 2.5), acs=(6, 6))
+    places = KSpaceExamples(slices, sampling, with_maps=False, length=1, seed=1)[0].places
+    assert not bool((places == places[:1]).all())
+    middle = (slice(ROWS // 2 - 3, ROWS // 2 + 3), slice(COLUMNS // 2 - 3, COLUMNS // 2 + 3))
+    assert bool(places[middle].all())
+    assert not bool(places[:, 34:].any())
+    assert 34 * ROWS / int(places.sum()) == pytest.approx(2.5, rel=0.02)
+
+
 def test_combined_images_are_complex_and_as_bright_as_their_coils(fastmri: Path) -> None:
     files = kspace_files(fastmri, "fastmri")[:1]
     found = list(combined_images(files, apart=2))

@@ -1,9 +1,11 @@
 """Unrolled networks that learn from pairs of undersampled k-space and the full image.
 
 The defaults are the published sizes, for an accelerator.  On a processor ``varnet.n_cascades=4
-varnet.width=8 side=128 schedule.n_steps=5000`` is a beginning; MoDL is ``net=modl``.  With
-``source=fastmri`` or ``source=calgary`` the data folder is that of fastMRI or of the
-Calgary-Campinas set: ``schedule.batch=1`` then, since their slices differ in size.
+varnet.width=8 side=128 schedule.n_steps=5000`` is a beginning; MoDL is ``net=modl
+schedule.learning_rate=1e-3``.  With ``source=fastmri`` or ``source=calgary`` the data folder is
+that of fastMRI or of the Calgary-Campinas set, whose slices differ in size, so that
+``schedule.batch`` stays 1; ``sampling.kinds=poisson`` undersamples both phase encodings of the
+latter.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
