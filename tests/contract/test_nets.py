@@ -144,6 +144,21 @@ CASES = {
         {"width": 8, "factors": (1, 2), "n_blocks": 1, "attention": (16,), "side": 32},
         (((2, 16, 16), ()), ((2, 24, 40), ())),
     ),
+    "aniso_unet": Case(
+        "aniso_unet",
+        {"ratio": 4, "width": 4, "n_levels": 4, "n_outputs": 2},
+        (((1, 16, 16, 4),), ((1, 24, 16, 8),)),
+    ),
+    "aniso_unet of three slices": Case(
+        "aniso_unet",
+        {"ratio": 3, "width": 4, "n_levels": 3},
+        (((1, 12, 12, 4),), ((1, 24, 12, 8),)),
+    ),
+    "sr_unet": Case(
+        "sr_unet", {"ratio": 4, "width": 4}, (((1, 16, 16, 4),), ((1, 24, 16, 8),))
+    ),
+    "iso_unet": Case("iso_unet", {"width": 4, "n_levels": 3}, (((1, 8, 8, 8),), ((1, 12, 8, 16),))),
+    "espcn": Case("espcn", {"ratio": 4, "widths": (6, 8)}, (((1, 8, 8, 4),), ((1, 12, 8, 5),))),
     "miqanet reference": Case(
         "miqanet",
         IMAGES,

@@ -65,8 +65,8 @@ every_restorer = pytest.mark.parametrize("name", NAMES)
 @pytest.fixture(scope="module")
 def kspaces() -> dict[str, KSpace]:
     """Three slices of a head in four coils, with all of k-space and with half of it."""
-    scan = head_phantom((40, 48, 12))
-    made = {
+    scan = head_phantom((64, 40, 12))
+    return {
         mask: acquire(
             scan,
             mask=mask,
@@ -81,7 +81,6 @@ def kspaces() -> dict[str, KSpace]:
         )
         for mask in ("full", "uniform")
     }
-    return made
 
 
 def run(name: str, kspace: KSpace, seed: int = 1) -> Restored:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from isocenter.artifacts._artifact import Artifact as Artifact
     from isocenter.artifacts._artifact import artifact as artifact
     from isocenter.artifacts._artifact import replay as replay
+    from isocenter.artifacts._low_field_scan import LowField as LowField
+    from isocenter.artifacts._low_field_scan import low_field_scan as low_field_scan
+    from isocenter.artifacts._snr_prior import SNR_PRIORS as SNR_PRIORS
+    from isocenter.artifacts._snr_prior import SnrPrior as SnrPrior
+    from isocenter.artifacts._snr_prior import fit_prior as fit_prior
     from isocenter.artifacts._version import PRISTINE as PRISTINE
     from isocenter.artifacts._version import Version as Version
     from isocenter.artifacts._version import benchmark_versions as benchmark_versions
@@ -23,10 +28,15 @@ if TYPE_CHECKING:
 __all__ = [
     "PRESETS",
     "PRISTINE",
+    "SNR_PRIORS",
     "Artifact",
+    "LowField",
+    "SnrPrior",
     "Version",
     "artifact",
     "benchmark_versions",
+    "fit_prior",
+    "low_field_scan",
     "make_version",
     "preset_names",
     "replay",
@@ -34,6 +44,8 @@ __all__ = [
 ]
 
 _PLACES = dict.fromkeys(("Artifact", "artifact", "replay"), "_artifact")
+_PLACES |= dict.fromkeys(("LowField", "low_field_scan"), "_low_field_scan")
+_PLACES |= dict.fromkeys(("SNR_PRIORS", "SnrPrior", "fit_prior"), "_snr_prior")
 _PLACES |= dict.fromkeys(("PRISTINE", "Version", "benchmark_versions", "make_version"), "_version")
 
 

@@ -1,13 +1,14 @@
 """Correctors: steps at one noise level."""
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex
 from torch import Tensor
 
+from isocenter.diffusion._lengths import lengths, over
 from isocenter.diffusion.predictor import Moved
 from isocenter.diffusion.projector import Projector
 
-__all__ = ["langevin", "norms"]
+__all__ = ["langevin"]
 
 Images = Complex[Tensor, "b y x"]
 
@@ -35,19 +36,13 @@ def langevin(
         noise: White.
         snr: Greater is longer.
         alpha: Part of the variance that one step of the discrete process keeps.
-        of_batch: One length for all, as published; otherwise every item has its own.
+        of_batch: One step length for all, as published; otherwise every item has its own.
+
+    Where a score is 0 there is no step.
     """
-    ratio = norms(noise, of_batch) / _positive(norms(score, of_batch))
-    step = 2 * alpha * (snr * ratio) ** 2
+    found = lengths(noise), lengths(score)
+    if of_batch:
+        found = found[0].mean(0, keepdim=True), found[1].mean(0, keepdim=True)
+    step = 2 * alpha * (snr * over(*found)) ** 2
     mean = x + step * direction
     return Moved(mean + torch.sqrt(2 * step) * projector(noise), mean)
-
-
-def norms(images: Images, of_batch: bool = False) -> Float[Tensor, "b 1 1"]:
-    """Length of every item, or for all the mean of the lengths."""
-    lengths: Tensor = torch.linalg.vector_norm(images, dim=(-2, -1), keepdim=True)
-    return lengths.mean().expand_as(lengths) if of_batch else lengths
-
-
-def _positive(lengths: Tensor) -> Tensor:
-    return lengths.clamp_min(torch.finfo(lengths.dtype).tiny)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from isocenter.diffusion._lengths import lengths, over
 from isocenter.ops.solvers import conjugate_gradient
 
 __all__ = ["Consistency", "Data", "noise_aware", "noise_free", "norm_matched", "proximal"]
@@ -48,12 +49,12 @@ def norm_matched(
         of_batch: Lengths over the whole batch, as published; otherwise of every item.
         guarded: Where the data are met exactly there is nothing to add; as published: NaN.
     """
-    axes = (0, 1, 2) if of_batch else (1, 2)
-    lengths = [torch.linalg.vector_norm(x, dim=axes, keepdim=True) for x in (score, gradient)]
-    if guarded:
-        lengths[1] = lengths[1].clamp_min(torch.finfo(lengths[1].dtype).tiny)
-    pull: Tensor = weight * (lengths[0] / lengths[1]) * gradient
-    return pull
+    of_score, of_gradient = (
+        length.square().sum(0, keepdim=True).sqrt() if of_batch else length
+        for length in (lengths(score), lengths(gradient))
+    )
+    ratio = over(of_score, of_gradient) if guarded else of_score / of_gradient
+    return weight * ratio * gradient
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,11 @@ class Noise:
     same generator seed and +1); empty is +1 for all."""
 
     def like(self, images: Complex[Tensor, "b y x"]) -> Complex[Tensor, "b y x"]:
-        """Real and imaginary parts each of standard deviation 1, of the images' shape."""
+        """Real and imaginary parts each of standard deviation 1, of the images' shape.
+
+        Args:
+            images: As many as there are streams.
+        """
         real = torch.empty(0, dtype=images.dtype).real.dtype
         parts = [
             torch.randn(*images.shape[1:], 2, generator=stream, dtype=real)

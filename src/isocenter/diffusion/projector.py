@@ -6,10 +6,11 @@ section III): noise and its removal happen in the range of ``P``, the rest stays
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import torch
-from jaxtyping import Bool, Complex
+from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
 __all__ = ["HighFrequencies", "Projector", "Whole", "low_columns", "low_square"]
@@ -48,13 +49,21 @@ class HighFrequencies(Projector):
     """True where k-space (centred) is kept as it is."""
 
     def __call__(self, image: Complex[Tensor, "*b y x"]) -> Complex[Tensor, "*b y x"]:
-        # A filter commutes with the shifts of a centred transform: only the mask needs one.
-        diffused = torch.fft.ifftshift(~self.kept.to(image.device))
-        if bool((self.kept == self.kept[:1]).all()):
-            line: Tensor = torch.fft.ifft(torch.fft.fft(image) * diffused[0])
-            return line
-        filtered: Tensor = torch.fft.ifftn(torch.fft.fftn(image, dim=PLANE) * diffused, dim=PLANE)
+        axes, diffused = self._filter
+        diffused = diffused.to(image.device)
+        filtered: Tensor = torch.fft.ifftn(torch.fft.fftn(image, dim=axes) * diffused, dim=axes)
         return filtered
+
+    @cached_property
+    def _filter(self) -> tuple[tuple[int, ...], Float[Tensor, "_ x"]]:
+        """Axes to transform, and the weights on them; without a shift, since a filter needs none.
+
+        Where all rows keep the same columns, the transform along them would cancel.
+        """
+        weights = torch.fft.ifftshift((~self.kept).float())
+        if bool((self.kept == self.kept[:1]).all()):
+            return (-1,), weights[:1]
+        return PLANE, weights
 
 
 def low_columns(shape: tuple[int, int], width: int) -> HighFrequencies:

@@ -36,12 +36,12 @@ def calibration_block(
         mask: True where measured.
         acs: Rows and columns around the centre, as ``Mask.acs`` tells.
     """
-    block = [_run(mask.shape[0], acs[0]), _run(mask.shape[1], acs[1])]
-    rows, columns = mask[:, block[1]].all(1), mask[block[0]].all(0)
-    inside = [_around_centre(rows), _around_centre(columns)]
-    tops = [max(a.start, b.start) for a, b in zip(block, inside, strict=True)]
-    ends = [min(a.stop, b.stop) for a, b in zip(block, inside, strict=True)]
-    return kspace[:, tops[0] : ends[0], tops[1] : ends[1]]
+    rows, columns = (_run(*sides) for sides in zip(mask.shape, acs, strict=True))
+    # A centre that reaches farther to one side is cut along the axis on which it ends.
+    fewer_columns = _overlap(columns, mask[rows].all(0))
+    fewer_rows = _overlap(rows, mask[:, columns].all(1))
+    blocks = [kspace[:, rows, fewer_columns], kspace[:, fewer_rows, columns]]
+    return max(blocks, key=lambda block: block.numel())
 
 
 def windows(
@@ -110,9 +110,10 @@ def _run(length: int, n: int) -> slice:
     return slice(start, start + n)
 
 
-def _around_centre(measured: Bool[Tensor, " n"]) -> slice:
-    """The run of true values that holds the centre."""
+def _overlap(block: slice, measured: Bool[Tensor, " n"]) -> slice:
+    """The part of a block that lies in the run of true values around the centre."""
     centre = len(measured) // 2
     missing = (~measured).nonzero().flatten().tolist()
     first = max((place + 1 for place in missing if place <= centre), default=0)
-    return slice(first, min((place for place in missing if place > centre), default=len(measured)))
+    last = min((place for place in missing if place > centre), default=len(measured))
+    return slice(max(block.start, first), min(block.stop, last))

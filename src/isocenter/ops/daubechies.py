@@ -2,17 +2,18 @@ r"""Orthogonal wavelets of Daubechies on a plane without borders.
 
 One level keeps, of every row and column, :math:`a_k = \sum_t h_t x_{2k+2-L+t}` and
 :math:`d_k = \sum_t g_t x_{2k+2-L+t}` with :math:`g_t = (-1)^t h_{L-1-t}`, indices running around
-the edge; the next level does the same to what is coarse in both.  Planes that cannot be halved often
-enough get zeros behind their last row and column, so decomposing is an isometry at any size:
-recomposing is its inverse and its adjoint.
+the edge; the next level does the same to what is coarse in both.  Planes that cannot be halved
+often enough get zeros behind their last row and column, so decomposing is an isometry at any
+size: recomposing is its inverse and its adjoint.
 
 Daubechies, Comm. Pure Appl. Math. 41(7), 1988, doi:10.1002/cpa.3160410705.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
@@ -21,6 +22,8 @@ from isocenter.errors import UnknownName
 from isocenter.ops._threads import in_threads
 
 __all__ = ["FILTERS", "decompose", "levels_for", "recompose", "shrink_wavelets"]
+
+Numbers = npt.NDArray[np.floating]
 
 FILTERS: dict[str, tuple[float, ...]] = {
     "haar": (math.sqrt(0.5), math.sqrt(0.5)),
@@ -104,14 +107,8 @@ def recompose(
     if _is_compiled(planes):
         from isocenter.ops import _kernels_daubechies
 
-        arrays = _floats(planes)
-        _share(
-            _kernels_daubechies.recompose,
-            arrays,
-            _joining(low, high),
-            levels,
-            np.empty_like(arrays),
-        )
+        arrays, taps = _floats(planes), _joining(low, high)
+        _share(_kernels_daubechies.recompose, arrays, taps, levels, np.empty_like(arrays))
     else:
         for level in range(levels - 1, -1, -1):
             block = (..., slice(planes.shape[-2] >> level), slice(planes.shape[-1] >> level))
@@ -154,14 +151,14 @@ def shrink_wavelets(
     return small.roll((-shift[0], -shift[1]), (-2, -1))
 
 
-def _filters(wavelet: str) -> tuple[np.ndarray, np.ndarray]:
+def _filters(wavelet: str) -> tuple[Numbers, Numbers]:
     if wavelet not in FILTERS:
         raise UnknownName("wavelet", wavelet, FILTERS)
     low = np.array(FILTERS[wavelet])
     return low, low[::-1] * np.resize([1.0, -1.0], low.size)
 
 
-def _joining(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _joining(low: Numbers, high: Numbers) -> Numbers:
     """Taps of low and high bands for even places, then for odd ones, turned."""
     taps = [taps[parity::2][::-1] for parity in (0, 1) for taps in (low, high)]
     return np.array(taps, np.float32)
@@ -180,18 +177,18 @@ def _is_compiled(planes: Tensor) -> bool:
     return planes.device.type == "cpu" and planes.dtype == torch.complex64
 
 
-def _floats(planes: Tensor) -> np.ndarray:
+def _floats(planes: Tensor) -> Numbers:
     """The same memory as planes (n, height, 2 width)."""
     flat = torch.view_as_real(planes.reshape(-1, *planes.shape[-2:])).flatten(-2)
-    array: np.ndarray = flat.numpy()
+    array: Numbers = flat.numpy()
     return array
 
 
-def _share(kernel: object, planes: np.ndarray, *others: object) -> None:
-    in_threads(lambda start, stop: kernel(planes, *others, start, stop), len(planes))  # type: ignore[operator]
+def _share(kernel: Callable[..., None], planes: Numbers, *others: object) -> None:
+    in_threads(lambda start, stop: kernel(planes, *others, start, stop), len(planes))
 
 
-def _split(planes: Tensor, low: np.ndarray, high: np.ndarray, axis: int) -> Tensor:
+def _split(planes: Tensor, low: Numbers, high: Numbers, axis: int) -> Tensor:
     """Coarse half, then fine half, along an axis."""
     even = torch.arange(0, planes.shape[axis], 2, device=planes.device)
     halves = []
@@ -201,7 +198,7 @@ def _split(planes: Tensor, low: np.ndarray, high: np.ndarray, axis: int) -> Tens
     return torch.cat(halves, axis)
 
 
-def _join(bands: Tensor, low: np.ndarray, high: np.ndarray, axis: int) -> Tensor:
+def _join(bands: Tensor, low: Numbers, high: Numbers, axis: int) -> Tensor:
     half = bands.shape[axis] // 2
     joined = torch.zeros_like(bands)
     even = torch.arange(0, bands.shape[axis], 2, device=bands.device)

@@ -63,8 +63,8 @@ def density_compensation(
 
     ``w <- w / (C w)`` of Pipe and Menon, Magn. Reson. Med. 41(1), 1999,
     doi:10.1002/(SICI)1522-2594(199901)41:1<179::AID-MRM25>3.0.CO;2-V, where the convolution C is
-    made in the image: a triangle as wide as the field of view there is a kernel that is nowhere
-    negative.
+    made in the image: a triangle of twice the field of view there is a kernel that is nowhere
+    negative, and 0 at all other places of the grid.
 
     Args:
         places: Of the samples.
@@ -72,19 +72,21 @@ def density_compensation(
         n_iterations: Corrections made.
 
     Returns:
-        Weights, 1 for a fully measured grid; those of 0 distance share one weight.
+        Weights, 1 for a fully measured grid; samples of one place share its weight. Off the grid
+        their common scale may be a tenth off.
 
     Raises:
         MissingExtra: finufft is not installed.
     """
     angles = _angles(places, grid, torch.complex64)
-    down, across = (1 - (torch.arange(n) - n // 2).abs() / (n / 2) for n in grid)
-    triangle = (down[:, None] * across).clamp_min(0)
-    weights = torch.ones(len(places), dtype=torch.complex64)
+    twice = (2 * grid[0], 2 * grid[1])
+    down, across = (2 - (torch.arange(-n, n) / (n / 2)).abs() for n in grid)
+    triangle = down[:, None] * across
+    weights = torch.ones(1, len(places), dtype=torch.complex64)
     for _ in range(n_iterations):
-        image = _to_grid(weights[None], angles, grid) * triangle
+        image = _to_grid(weights, angles, twice) * triangle
         weights = weights / _to_places(image, angles).abs().clamp_min(1e-6)
-    return weights.real.to(places.device)
+    return weights[0].real.to(places.device)
 
 
 def _angles(places: Tensor, grid: tuple[int, int], dtype: torch.dtype) -> Tensor:

@@ -14,6 +14,8 @@ from isocenter.ops.operator import LinearOperator
 __all__ = ["Sense"]
 
 PLANE = (-2, -1)
+BLOCK = 2**17
+"""Values of all coils worked on at once on a CPU: they stay in its cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,7 @@ class Sense(LinearOperator):
     """
 
     maps: Complex[Tensor, "*batch set coil y x"]
-    mask: Bool[Tensor, "*batch y x"]
+    mask: Bool[Tensor, "*masks y x"]
 
     def __call__(self, x: Complex[Tensor, "*b set y x"]) -> Complex[Tensor, "*b coil y x"]:
         return fft(expand(x, self.maps), PLANE) * self.mask.unsqueeze(-3)
@@ -41,15 +43,26 @@ class Sense(LinearOperator):
         """``A^H A x`` without centring, and without the transform along fully measured lines.
 
         ``F^H M F`` is a circular convolution, which is the same wherever the origin stands;
-        along an axis on which M does not depend, F^H and F cancel.
+        along an axis on which M does not depend, F^H and F cancel, and its lines go their own ways.
         """
         axes, weights = self._convolution
-        coils = expand(x, self.maps)
-        if axes:
-            coils = torch.fft.ifftn(torch.fft.fftn(coils, dim=axes).mul_(weights), dim=axes)
-        else:
-            coils = coils * weights
-        return combine(coils, self.maps)
+        apart = [axis for axis in PLANE if axis not in axes]
+        if x.device.type != "cpu" or not apart:
+            return _convolve(x, self.maps, self._conjugate, axes, weights)
+        n_values = x.numel() // x.shape[-3] * self.maps.shape[-3]
+        lines = max(1, BLOCK * x.shape[apart[0]] // n_values)
+        maps, conjugate = self.maps.split(lines, apart[0]), self._conjugate.split(lines, apart[0])
+        blocks = [
+            _convolve(part, *coils, axes, weights)
+            for part, coils in zip(
+                x.split(lines, apart[0]), zip(maps, conjugate, strict=True), strict=True
+            )
+        ]
+        return torch.cat(blocks, apart[0])
+
+    @cached_property
+    def _conjugate(self) -> Tensor:
+        return self.maps.conj().resolve_conj()
 
     @cached_property
     def _convolution(self) -> tuple[tuple[int, ...], Tensor]:
@@ -62,5 +75,16 @@ class Sense(LinearOperator):
         return axes, weights.to(self.maps.real.dtype)
 
 
-def _varies(mask: Bool[Tensor, "*batch y x"], axis: int) -> bool:
+def _convolve(
+    x: Tensor, maps: Tensor, conjugate: Tensor, axes: tuple[int, ...], weights: Tensor
+) -> Tensor:
+    coils = expand(x, maps)
+    if axes:
+        coils = torch.fft.ifftn(torch.fft.fftn(coils, dim=axes).mul_(weights), dim=axes)
+    else:
+        coils = coils * weights
+    return (conjugate * coils.unsqueeze(-4)).sum(-3)
+
+
+def _varies(mask: Bool[Tensor, "*masks y x"], axis: int) -> bool:
     return bool((mask != mask.narrow(axis, 0, 1)).any())

@@ -19,7 +19,8 @@ __all__ = ["Fill", "check_side", "kernel_weight", "restore_filled"]
 LEAST_WEIGHT = 1e-3
 
 Plane = Complex[Tensor, "coil y x"]
-Fill = Callable[[Plane, Bool[Tensor, "y x"], Plane], tuple[Plane, int]]
+Block = Complex[Tensor, "coil rows columns"]
+Fill = Callable[[Plane, Bool[Tensor, "y x"], Block], tuple[Plane, int]]
 """K-space of one slice, its mask and its calibration block, to filled k-space and the number of
 places that could not be filled."""
 
@@ -66,7 +67,7 @@ def restore_filled(
 
 
 def kernel_weight(
-    given: float | None, data: Plane, mask: Bool[Tensor, "y x"], block: Plane
+    given: float | None, data: Plane, mask: Bool[Tensor, "y x"], block: Block
 ) -> float:
     """The given weight of Tikhonov's, else the one of least mean squared error outside."""
     if given is not None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from isocenter.data.kspace import KSpace
 from isocenter.data.shapes import Slices3
 from isocenter.data.step import JSON
+from isocenter.errors import BadKSpace
 from isocenter.ops.noise_covariance import noise_level
 from isocenter.ops.sense import Sense
 from isocenter.restorers._restored import Progress, Restored
@@ -27,7 +28,8 @@ class SlicePlan:
     """
 
     def __init__(self, kspace: KSpace) -> None:
-        assert kspace.maps is not None
+        if kspace.maps is None:
+            raise BadKSpace("this method needs coil maps: iso.restore finds them, or give some")
         self.operator = Sense(kspace.maps, kspace.mask.places)
         zero_filled = self.operator.adjoint(kspace.data)
         magnitude = _sets_together(zero_filled).abs()

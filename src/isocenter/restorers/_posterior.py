@@ -104,8 +104,8 @@ def published(
     """
     if not isinstance(projector, HighFrequencies):
         raise BadKSpace(
-            "the published sampler starts from a fully measured centre of at least 10 lines and "
-            "there is none: measure more, or leave out legacy"
+            "the published sampler starts from a fully measured centre of k-space and there is "
+            "none: measure one, or leave out legacy"
         )
     sampler, low = Published(n_steps=n_steps), measured.low(projector)
 

@@ -46,6 +46,11 @@ class Prior:
         """How bright images must be."""
         return Units(self.seen.quantile, self.seen.brightness)
 
+    @property
+    def knows_whole(self) -> bool:
+        """Whether it takes noise out of all of k-space, not of the high frequencies alone."""
+        return not self.parametrisation.high_frequencies
+
     def denoiser(self, acs_width: int | None) -> Denoiser:
         """Expected clean images under noise that spares some columns of k-space.
 

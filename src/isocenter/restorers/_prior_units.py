@@ -17,7 +17,7 @@ from isocenter.ops.solvers import conjugate_gradient
 __all__ = ["Measured", "Units", "diffused_part"]
 
 KEPT = 16
-"""Lines that the published method keeps, where the calibration lines are eight more."""
+"""Lines that the published method keeps, of 24 that are fully measured."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,15 @@ class Measured:
 
 
 def diffused_part(kspace: KSpace) -> tuple[Projector, int | None]:
-    """All but the centre of what was fully measured, and how wide that centre is.
+    """All but the inner two thirds of the fully measured centre, and how many columns are kept.
 
-    The whole image where hardly anything was fully measured, and then no width.
+    The whole image where hardly anything was fully measured. A width is for priors that know
+    noise in columns; where a block is kept, there is none.
     """
     rows, columns = kspace.mask.acs
-    width = min(KEPT, min(rows, columns) - 8)
+    width = min(KEPT, 2 * min(rows, columns) // 3)
     if width < 2:
         return Whole(), None
     if rows == kspace.grid[0]:
         return low_columns(kspace.grid, width), width
-    return low_square(kspace.grid, width), width
+    return low_square(kspace.grid, width), None

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from isocenter import registry
+from isocenter.data.device import usable_device
 from isocenter.data.kspace import KSpace
 from isocenter.data.random import child
 from isocenter.data.step import JSON, Step
 from isocenter.errors import UsageError
-from isocenter.restorers._restored import Progress, Restored
+from isocenter.restorers._reconstruct import reconstruct
+from isocenter.restorers._restored import Progress
 
 if TYPE_CHECKING:
     from isocenter.data.volume import Volume
 
-__all__ = ["restore", "restored"]
+__all__ = ["restore"]
 
 
 def restore(
@@ -33,7 +35,8 @@ def restore(
 ) -> Volume:
     """The scan that a method makes of k-space.
 
-    Coil maps are found where the method needs them and ``thing`` has none.
+    One slice after another, so that none depends on its neighbours; coil maps are found where
+    the method needs them and ``thing`` has none.
 
     Args:
         thing: K-space; what it holds stays as it is.
@@ -55,29 +58,6 @@ def restore(
     """
     from isocenter.data.io import to_scan
 
-    result, step = restored(
-        thing, name, rng=rng, device=device, progress=progress, options=options
-    )
-    assert isinstance(thing, KSpace)
-    return to_scan(result.image, dataclasses.replace(thing, history=(*thing.history, step)))
-
-
-def restored(
-    thing: KSpace | Volume,
-    name: str,
-    *,
-    rng: torch.Generator,
-    device: str = "auto",
-    progress: Progress | None = None,
-    options: dict[str, Any],
-) -> tuple[Restored, Step]:
-    """As :func:`restore`: the complex image, on the CPU, and the step for its history.
-
-    Raises:
-        UnknownName: No such restorer.
-        UsageError: As of :func:`restore`.
-        BadKSpace: As of :func:`restore`.
-    """
     module = registry.restorers.get(name)
     if not isinstance(thing, KSpace) or not hasattr(module, "reconstruct"):
         raise UsageError(
@@ -85,14 +65,11 @@ def restored(
             "isocenter.acquire or a reader of k-space returns"
         )
     chosen = _options(module, name, options)
-    kspace = thing.to(_device(device))
-    if module.NEEDS_MAPS:
-        from isocenter.restorers._calibrated import calibrated
-
-        kspace = calibrated(kspace)
-    result = module.reconstruct(kspace, chosen, rng=child(rng, name), progress=progress)
-    params: dict[str, JSON] = {**dataclasses.asdict(chosen), "facts": dict(result.facts)}
-    return _on_cpu(result), Step(name, params, rng.initial_seed())
+    kspace = thing.to(usable_device(device))
+    made = reconstruct(kspace, name, chosen, rng=child(rng, name), progress=progress)
+    facts: list[JSON] = [dict(one.facts) for one in made.slices]
+    step = Step(name, {**dataclasses.asdict(chosen), "slices": facts}, rng.initial_seed())
+    return to_scan(made.image, dataclasses.replace(thing, history=(*thing.history, step)))
 
 
 def _options(module: ModuleType, name: str, given: dict[str, Any]) -> Any:
@@ -106,16 +83,6 @@ def _options(module: ModuleType, name: str, given: dict[str, Any]) -> Any:
         default = known[option].default
         _check_type(name, option, value, default)
     return module.Options(**given)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"device {name!r} cannot be used ({reason}): give 'cpu'") from None
 
 
 def _names(known: dict[str, Any]) -> str:
@@ -132,8 +99,3 @@ def _check_type(name: str, option: str, value: object, default: object) -> None:
         f"option {option!r} of {name} is {value!r}: give a {type(default).__name__}, such as "
         f"{default!r}"
     )
-
-
-def _on_cpu(result: Restored) -> Restored:
-    deviation = None if result.deviation is None else result.deviation.cpu()
-    return dataclasses.replace(result, image=result.image.cpu(), deviation=deviation)

@@ -15,7 +15,7 @@ __all__ = ["Plan", "Samples", "antithetic", "draw_within", "planned"]
 
 MOST = 64
 """Samples; more change nothing."""
-FEWEST_STEPS = 3
+FEWEST_STEPS, MOST_STEPS = 3, 64
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,8 @@ class Samples:
     images: Complex[Tensor, "sample y x"]
 
     def mean(self) -> Complex[Tensor, "one y x"]:
-        """Mean magnitude, with the phase of the mean.
-
-        Of all images it has the least expected squared error of the magnitude.
-        """
-        phase = self.images.mean(0).angle()
-        return torch.polar(self.images.abs().mean(0), phase)[None]
+        """Mean of the complex images: of all images the one of least expected squared error."""
+        return self.images.mean(0, keepdim=True)
 
     def deviation(self) -> Float[Tensor, "one y x"] | None:
         """Standard deviation of the magnitude; ``None`` of a single draw.
@@ -63,9 +59,16 @@ def antithetic(rng: torch.Generator, first: int, n_items: int) -> Noise:
 
 
 def planned(wanted: Plan, seconds_per_step: float, budget: float) -> Plan:
-    """As many samples as fit into ``budget`` seconds, of fewer steps if even two do not."""
+    """What fits into ``budget`` seconds.
+
+    A pair is nearly as good as many samples, so two keep their steps for as long as they can;
+    time to spare goes into steps first, and then into samples.
+    """
     affordable = int(budget / max(seconds_per_step, 1e-9))
-    steps = max(min(wanted.steps, affordable // 2), min(FEWEST_STEPS, wanted.steps))
+    if affordable >= wanted.samples * wanted.steps:
+        steps = max(wanted.steps, min(affordable // wanted.samples, MOST_STEPS))
+    else:
+        steps = max(min(wanted.steps, affordable // 2), min(FEWEST_STEPS, wanted.steps))
     return Plan(max(1, min(MOST, affordable // steps)), steps)
 
 

@@ -51,7 +51,8 @@ def reconstruct(
 
         def project(dual: Tensor, step: float) -> Tensor:
             length = torch.linalg.vector_norm(dual, dim=0, keepdim=True)
-            return dual * (weight / length.clamp(min=weight or 1.0))
+            projected: Tensor = dual * (weight / length.clamp(min=weight or 1.0))
+            return projected
 
         step = 1 / (plan.largest_eigenvalue / 2 + _Gradient.LARGEST * DUAL_STEP)
         return primal_dual(

@@ -181,7 +181,7 @@ def told(
 ) -> ReconstructionReport:
     """Everything that is said about a result, pictures included."""
     kspace = prepared.kspace
-    hashes = [one.facts.get("model_sha256") for one in made.slices]
+    hashes = [one.facts.get("prior_sha256") for one in made.slices]
     return ReconstructionReport(
         subject=source.name,
         sha256=_sha256(source),

@@ -77,7 +77,9 @@ def test_a_way_of_training_comes_back_from_its_values() -> None:
     assert Parametrisation.from_json(asdict(known)) == known
 
 
-@pytest.mark.parametrize("change", [{"said": "velocity"}, {"scaled": "imploding"}, {"cosine": True}])
+@pytest.mark.parametrize(
+    "change", [{"said": "velocity"}, {"scaled": "imploding"}, {"cosine": True}]
+)
 def test_an_unknown_way_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(BadCheckpoint, match=str(next(iter(change.values())))):
         Parametrisation.from_json({**asdict(Parametrisation()), **change})

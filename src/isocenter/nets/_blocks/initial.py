@@ -8,7 +8,7 @@ from torch import nn
 
 from isocenter.data.random import child, generator
 
-__all__ = ["drawn", "torch_default"]
+__all__ = ["drawn", "glorot", "torch_default"]
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -36,3 +36,17 @@ def torch_default(net: nn.Module, rng: torch.Generator) -> None:
             nn.init.uniform_(part.weight, -bound, bound, generator=rng)
             if part.bias is not None:
                 nn.init.uniform_(part.bias, -bound, bound, generator=rng)
+
+
+def glorot(net: nn.Module, rng: torch.Generator) -> None:
+    """Draw convolutions as Keras does: uniform, variance 2 / (fan-in + fan-out); no bias.
+
+    Glorot and Bengio, AISTATS 2010, equation 16.
+    """
+    for part in net.modules():
+        if isinstance(part, nn.Conv3d | nn.ConvTranspose3d):
+            n_taps = part.weight[0, 0].numel()
+            bound = (6 / (n_taps * (part.in_channels + part.out_channels))) ** 0.5
+            nn.init.uniform_(part.weight, -bound, bound, generator=rng)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
