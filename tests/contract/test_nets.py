@@ -28,6 +28,8 @@ class Case:
     shapes: tuple[tuple[tuple[int, ...], ...], ...]
     idle: tuple[str, ...] = ()
     """Weights that a published count holds and no output depends on: how their names begin."""
+    kinds: tuple[str, ...] = ()
+    """What each input holds where it is not real numbers: ``complex`` or ``mask``."""
 
     def build(self, seed: int = 1) -> torch.nn.Module:
         module = NETS.get(self.net)
@@ -36,7 +38,27 @@ class Case:
 
     def inputs(self, which: int, n: int = 2) -> list[Tensor]:
         rng = generator(which)
-        return [torch.randn(n, *shape, generator=rng) for shape in self.shapes[which]]
+        shapes = self.shapes[which]
+        kinds = self.kinds or ("real",) * len(shapes)
+        return [DRAWN[k]((n, *shape), rng) for k, shape in zip(kinds, shapes, strict=True)]
+
+
+def real(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=rng)
+
+
+def complex_numbers(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=rng, dtype=torch.complex64)
+
+
+def mask(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    """Some columns, and ten or more around the centre."""
+    n_columns = shape[-1]
+    centre = (torch.arange(n_columns) - n_columns // 2).abs() < 6
+    return (centre | (torch.rand(n_columns, generator=rng) < 0.3)).expand(shape).clone()
+
+
+DRAWN = {"real": real, "complex": complex_numbers, "mask": mask}
 
 
 SMALL = {"dims": (8, 16, 32, 64), "depths": (1, 1, 1, 1), "n_states": 4, "n_outputs": 5}
@@ -149,6 +171,18 @@ CASES = {
         {**IMAGES, "mode": "improved", "n_inputs": 1, "scramble": False, "last": "softplus"},
         (((1, 64, 64),), ((1, 64, 64),)),
     ),
+    "varnet": Case(
+        "varnet",
+        {"n_cascades": 2, "width": 4, "n_levels": 2, "map_width": 3, "map_levels": 1},
+        (((3, 32, 48), (32, 48)), ((2, 45, 33), (45, 33))),
+        kinds=("complex", "mask"),
+    ),
+    "modl": Case(
+        "modl",
+        {"n_turns": 2, "n_layers": 3, "width": 4, "solver_iterations": 3},
+        (((3, 32, 48), (32, 48), (3, 32, 48)), ((2, 45, 33), (45, 33), (2, 45, 33))),
+        kinds=("complex", "mask", "complex"),
+    ),
 }  # fmt: skip
 COMPARING = {"perceptual"}
 """Nets that compare two images have their battery with the metrics that stand on them."""
@@ -180,7 +214,7 @@ def test_a_batch_is_its_items_one_by_one(case: Case, which: int) -> None:
 @every_case
 def test_every_weight_learns(case: Case, which: int) -> None:
     net = case.build().train()
-    sum(output.square().sum() for output in outputs(net(*case.inputs(which)))).backward()
+    sum(output.abs().square().sum() for output in outputs(net(*case.inputs(which)))).backward()
     for name, weight in net.named_parameters():
         if name.startswith(case.idle):
             assert weight.grad is None, name

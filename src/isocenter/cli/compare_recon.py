@@ -32,7 +32,8 @@ def compare_recon(
 
     Args:
         source: Fully sampled k-space, or any with --reference.
-        methods: Names with commas between them, or all; see `isocenter list restorers`.
+        methods: Names with commas between them, or all that need no file of weights; see
+            `isocenter list restorers`.
         asked: See there.
         out: Write the table here, too (.tsv).
     """
@@ -89,7 +90,11 @@ def _names(given: str) -> list[str]:
     from isocenter.restorers import kspace_restorers
 
     known = kspace_restorers()
-    names = list(known) if given == "all" else [name.strip() for name in given.split(",")]
+    names = (
+        list(kspace_restorers(ready=True))
+        if given == "all"
+        else [name.strip() for name in given.split(",")]
+    )
     for name in names:
         if name not in registry.restorers.names():
             raise UnknownName("restorer", name, known)

@@ -8,6 +8,8 @@ A file ``NAME.py`` of this folder that takes k-space has
   where nothing is drawn, ``progress`` may be ``None``; coil maps are there (see
   ``_calibrated.py``) if the file says ``NEEDS_MAPS = True``.
 
+``NEEDS_WEIGHTS = True`` says that the user has to name a file of weights: none ship.
+
 :data:`isocenter.registry.restorers` finds it by its name.
 """
 

@@ -61,10 +61,19 @@ class Reconstruction:
         return sum(one.seconds for one in self.slices)
 
 
-def kspace_restorers() -> tuple[str, ...]:
-    """Names of the methods that take k-space."""
-    names = registry.restorers.names()
-    return tuple(name for name in names if hasattr(registry.restorers.get(name), "reconstruct"))
+def kspace_restorers(*, ready: bool = False) -> tuple[str, ...]:
+    """Names of the methods that take k-space.
+
+    Args:
+        ready: Only those that need no file of weights from the user.
+    """
+    found = {name: registry.restorers.get(name) for name in registry.restorers.names()}
+    return tuple(
+        name
+        for name, module in found.items()
+        if hasattr(module, "reconstruct")
+        and not (ready and getattr(module, "NEEDS_WEIGHTS", False))
+    )
 
 
 def options_of(method: str) -> Any:

@@ -4,8 +4,10 @@ A vision transformer has the names of timm, a residual network those of torchvis
 guessed: every name and every shape must be the expected one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
@@ -15,7 +17,7 @@ from isocenter.errors import BadCheckpoint
 from isocenter.nets._blocks.resnet import ResNet
 from isocenter.nets._blocks.vit import VisionTransformer
 
-__all__ = ["load_resnet", "load_vit"]
+__all__ = ["give_weights", "load_resnet", "load_vit", "read_weights"]
 
 COUNTERS = "num_batches_tracked"
 """End of the names that older files lack; nothing is computed from them here."""
@@ -64,22 +66,55 @@ def load_resnet(net: ResNet, path: Path | str) -> None:
     _load(net, _read(Path(path), net, unused=("fc.", *unused)), Path(path))
 
 
+def read_weights(path: Path, *, cure: str) -> dict[str, Tensor]:
+    """All tensors of a safetensors file.
+
+    Args:
+        path: The file.
+        cure: What to do about a file of another kind.
+
+    Raises:
+        BadCheckpoint: No such file, or no safetensors.
+    """
+    with _opened(path, cure) as file:
+        return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+
+
+def give_weights(net: nn.Module, found: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network weights, of which none may be missing or left over.
+
+    Args:
+        net: Whose names and shapes are expected.
+        found: By its names.
+        path: Where they are from.
+
+    Raises:
+        BadCheckpoint: Other names or shapes, or values that are not finite.
+    """
+    _check_names(path, set(found), set(net.state_dict()))
+    _load(net, found, path)
+
+
 def _read(path: Path, net: nn.Module, *, unused: tuple[str, ...]) -> dict[str, Tensor]:
     """Tensors of a file without those that are not used, names checked."""
     own = set(net.state_dict())
+    with _opened(path, "pickled weights are never loaded") as file:
+        names = {n for n in file.keys() if n in own or not n.startswith(unused)}  # noqa: SIM118
+        _check_names(path, names, own)
+        return {name: file.get_tensor(name).float() for name in names}
+
+
+@contextmanager
+def _opened(path: Path, cure: str) -> Iterator[Any]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            names = {n for n in file.keys() if n in own or not n.startswith(unused)}  # noqa: SIM118
-            _check_names(path, names, own)
-            return {name: file.get_tensor(name).float() for name in names}
+            yield file
     except FileNotFoundError:
         raise BadCheckpoint(
             f"no weights at {path}: `isocenter models list` names those that can be fetched"
         ) from None
     except (safetensors.SafetensorError, OSError) as error:
-        raise BadCheckpoint(
-            f"{path} is not a safetensors file ({error}); pickled weights are never loaded"
-        ) from None
+        raise BadCheckpoint(f"{path} is not a safetensors file ({error}); {cure}") from None
 
 
 def _check_names(path: Path, found: set[str], own: set[str]) -> None:
