@@ -80,10 +80,12 @@ DISTORT = """Put an artifact of known strength into a scan.
 
 Reads the scan IN and writes OUT (NIfTI). Beside OUT, its name with .json holds
 every value that was drawn, so that the same damage can be done again. The same
-seed always gives the same file.
+seed always gives the same file. With --param a value of that record is given and
+not drawn.
 """
-DISTORT_EXAMPLES = """Example:
+DISTORT_EXAMPLES = """Examples:
   isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3
+  isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3 --param trajectory=t.tsv
 """
 
 LIST = """List artifacts, data sets, measures, metrics, models, presets or recipes.
@@ -167,8 +169,12 @@ side of a 3:1:1 split by person) and labels.json (what the columns mean).
 
 The same seed gives the same bytes, whatever the number of workers, machines or
 shards. A run that was interrupted or killed goes on with --resume.
+
+`simulate list` says which artifacts each preset has. For a single image, and to
+give parameters instead of drawing them, use `isocenter distort`.
 """
 SIMULATE_EXAMPLES = """Examples:
+  isocenter simulate list
   isocenter simulate clean/ bench/ --dry-run
   isocenter simulate clean/ bench/ --workers 4 --seed 7
   isocenter simulate clean/ bench/ --preset physical --artifacts motion,noise --levels 1-4 --n 2000
