@@ -101,8 +101,9 @@ LIST_EXAMPLES = """Example:
 MODELS = """Networks that ship with isocenter, and public weights to begin from.
 
 ACTION is list (every model with its size and licence), show NAME (its card:
-what it was trained on, by whom, and how well it does), or get NAME (fetch public
-weights into your cache folder, or into ISOCENTER_HOME).
+what it was trained on, by whom, and how well it does), get NAME (fetch public
+weights into your cache folder, or into ISOCENTER_HOME), or export RUN FOLDER (the
+network of `isocenter train`, with its card and hashes, in a folder to pass on).
 
 get is the only command that uses the network. What it fetches is kept only if its
 SHA-256 is right; where that is not known here, you give it with --sha256. With
@@ -112,6 +113,7 @@ MODELS_EXAMPLES = """Examples:
   isocenter models list
   isocenter models show hsfnet
   isocenter models get resnet18 --sha256 HASH
+  isocenter models export runs/a mymodel/
 """
 
 METRICS = """Measure scans, or compare them with a reference.
