@@ -58,7 +58,7 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    methods = [Method(row, outcomes) for row in options.rows if (outcomes := _row(row, options))]
+    methods = [Method(row, _row(row, options)) for row in options.rows]
     scores = scored(methods)
     write_text(options.out / "scores.json", json.dumps(scores, indent=1) + "\n")
     text = _table(scores, options.out)
@@ -66,8 +66,8 @@ def main() -> None:
     print(text)
 
 
-def _row(row: str, options: argparse.Namespace) -> Outcomes | None:
-    """What a row says of the test people, or nothing when its training was stopped."""
+def _row(row: str, options: argparse.Namespace) -> Outcomes:
+    """What a row says of the test people."""
     folder = options.out / row
     folder.mkdir(exist_ok=True)
     file, began = folder / "outcomes-test.tsv", time.monotonic()
@@ -78,12 +78,14 @@ def _row(row: str, options: argparse.Namespace) -> Outcomes | None:
         if not train(
             "hysnet", options.data, folder, settings=settings, device=options.device, say=_say(row)
         ):
-            return None
+            raise SystemExit("stopped; the same command goes on")
         found = answers(Run.load(folder), "test", device=options.device, say=_say(row))
     else:
         found = _simple(row, options)
         found.save(file)
-    write_text(folder / "seconds.txt", f"{time.monotonic() - began:.0f}\n")
+    note = folder / "seconds.txt"
+    if not note.exists():
+        write_text(note, f"{time.monotonic() - began:.0f}\n")
     return found
 
 
