@@ -51,7 +51,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
 SIMPLE = ("brisque_svr", "brightness", "constant")
 """Methods without a network: BRISQUE's statistics with a regression, brightness over noise, and
 the mean label of the training volumes."""
-FIGURES = ("SROCC", "PLCC, fitted", "mean absolute error")
+FIGURES = ("SROCC", "PLCC, fitted", "MAE")
 
 
 def main() -> None:
