@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -311,6 +314,43 @@ def test_few_parts_of_a_volume_can_be_looked_at(data: Path, tmp_path: Path, clea
     assert len(every) == 14
     assert len(some) == 5
     assert all(bool(torch.isclose(every, score, rtol=1e-4).any()) for score in some)
+
+
+@pytest.fixture(scope="module")
+def rows() -> ModuleType:
+    """The tool that makes the table."""
+    path = Path(__file__).parents[3] / "tools/hysnet_benchmark.py"
+    spec = importlib.util.spec_from_file_location("hysnet_benchmark", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_rows_of_the_table_are_settings_of_the_recipe(rows: ModuleType) -> None:
+    recipes = {row: with_settings(RECIPE(), words) for row, words in rows.NETWORKS.items()}
+    assert len({recipes[row] for row in rows.ABLATION}) == 12
+    assert len(set(recipes.values())) == len(recipes)
+    assert {recipe.net for recipe in recipes.values()} == set(LABEL_NETS)
+
+
+@pytest.mark.parametrize("row", ["brisque_svr", "brightness", "constant"])
+def test_methods_without_a_network_answer_for_the_same_volumes(
+    data: Path, tmp_path: Path, clean: str, rows: ModuleType, row: str
+) -> None:
+    few = [f"clean={clean}", "n_volumes=3", "n_kept=2", "side=16", "stride=16", "n_validation=1"]
+    asked = ["asked_noise=80,10", "asked_contrasts=steep"]
+    options = argparse.Namespace(data=data, out=tmp_path, set=[*few, *asked], row_set=[])
+    said = rows._simple(row, options)
+    recipe = with_settings(RECIPE(), [*few, *asked])
+    wanted = [(p, i, v.label) for p, i, v in recipe.asked(data, recipe.split(data)["test"], data)]
+    assert list(zip(said.people, said.items, said.truth.tolist(), strict=True)) == wanted
+    assert bool(np.isfinite(said.outputs).all())
+    if row == "brightness":
+        assert bool((said.outputs[::2] > said.outputs[1::2]).all())
+    if row == "constant":
+        assert len(set(said.outputs[:, 0].tolist())) == 1
 
 
 def test_labels_from_a_table_of_mriqc(data: Path, tmp_path: Path) -> None:
