@@ -143,6 +143,39 @@ def test_distort_says_what_is_wrong(
     assert {path.name for path in tmp_path.iterdir()} == {head.name}
 
 
+def test_distort_takes_parameters_in_place_of_chance(
+    command: Command, head: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "moves.tsv"
+    table.write_text("time\tx\ty\tz\tturn_x\tturn_y\tturn_z\n0.4\t0\t2\t0\t1\t0\t0\n")
+    words = ("--artifact", "motion", "--level", 3, "--param", "trajectory=moves.tsv")
+    run = command("distort", head, "a.nii.gz", *words, "--param", "axis=1")
+    assert run.code == 0, run.err
+    step = json.loads((tmp_path / "a.json").read_text())["history"][0]
+    assert (step["params"]["times"], step["params"]["axis"]) == ([0.4], 1)
+    assert step["params"]["translation"] == [[0, 2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("param", "code", "sentence"),
+    [
+        (["sigma"], 2, "KEY=VALUE"),
+        (["sigma=1", "--param", "sigma=2"], 2, "given twice"),
+        (["sigmaa=1"], 2, "'sigma'"),
+        (["sigma=none.tsv"], 4, "none.tsv"),
+    ],
+)
+def test_distort_refuses_wrong_parameters(
+    command: Command, head: Path, tmp_path: Path, param: list[str], code: int, sentence: str
+) -> None:
+    words = ("--artifact", "noise", "--level", 1, "--param", *param)
+    run = command("distort", head, "o.nii", *words)
+    assert run.code == code, run.err
+    assert sentence in run.err
+    assert len(run.err.splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {head.name}
+
+
 def test_distort_takes_one_volume(command: Command, tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     save(rng.integers(0, 900, (20, 20, 20, 3)).astype(np.int16), tmp_path / "four.nii")

@@ -4,7 +4,7 @@ Between movements the head lies still in one position; the k-space lines of that
 there. Shaw et al., MIDL 2019, http://proceedings.mlr.press/v102/shaw19a.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -18,12 +18,13 @@ from isocenter.artifacts._draw import choice, integer, uniform, uniforms, usable
 from isocenter.artifacts._presets import check_level
 from isocenter.data.shapes import Image3
 from isocenter.data.volume import Volume
+from isocenter.errors import UsageError
 from isocenter.ops._memory import empty
 from isocenter.ops.acquire import State, acquire
 from isocenter.ops.regions import head_mask
 from isocenter.ops.resample import resample_affine
 
-__all__ = ["apply", "draw"]
+__all__ = ["STANDS_FOR", "apply", "draw", "trajectory"]
 
 Matrix = npt.NDArray[np.float64]
 Pose = tuple[Matrix, Matrix] | None
@@ -93,6 +94,40 @@ def apply(volume: Volume, params: Mapping[str, Any]) -> Image3:
     fill = None if physical else float(data.min())
     states = [_state(data, pose, w, fill) for pose, w in zip(poses, weights, strict=True)]
     return acquire(states, volume.shape, axis, magnitude=physical)
+
+
+def trajectory(params: Mapping[str, Any], rows: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Movements that were measured or thought of, in place of drawn ones.
+
+    Args:
+        params: What :func:`draw` returned under the preset ``physical``.
+        rows: In order, one for each movement: its time as a share of the acquisition, above 0 and
+            below 1; the head's place from then on, along the axes of the image (mm); its turn
+            about them (degrees).  Before the first one the head lies as the scan shows it.
+
+    Raises:
+        UsageError: Another preset, no row, a row of other than seven numbers, or times that do not
+            rise.
+    """
+    if params["preset"] != "physical" or params["level"] == 0:
+        raise UsageError("a trajectory needs --preset physical and a level from 1 on")
+    if not rows or any(len(row) != 7 for row in rows):
+        raise UsageError(
+            "a trajectory is a list of rows of seven numbers, time x y z turn_x turn_y turn_z"
+        )
+    times = [row[0] for row in rows]
+    if not all(one < other for one, other in pairwise([0.0, *times, 1.0])):
+        raise UsageError(f"times of a trajectory rise between 0 and 1; given were {times}")
+    return {
+        "times": times,
+        "held": 0,
+        "translation": [list(row[1:4]) for row in rows],
+        "degrees": [list(row[4:7]) for row in rows],
+    }
+
+
+STANDS_FOR = {"trajectory": trajectory}
+"""Words that may be given in place of several parameters."""
 
 
 def _draw_physical(volume: Volume, level: int, rng: torch.Generator) -> dict[str, Any]:

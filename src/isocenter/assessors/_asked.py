@@ -27,6 +27,8 @@ ASSESSORS: dict[str, Callable[[Checkpoint, str], Model]] = {
     "hysnet": hysnet.Assessor,
     "miqanet": miqanet.Assessor,
 }
+IN_FOLDER = "model.safetensors"
+"""The model of a run's folder, and of ``isocenter models export``."""
 SURE, UNLIKELY = 0.5, 0.2
 """Probabilities of noise from which HSFNet says it is there, and below which it is not."""
 
@@ -49,18 +51,19 @@ class Answer:
 
 
 def model_of(name: str, device: str) -> Model:
-    """A shipped model by name, or the model of a ``.safetensors`` file.
+    """A shipped model by name, or that of a ``.safetensors`` file or of a folder that holds one.
 
     Raises:
         UnknownName: No such model.
         BadCheckpoint: Missing or damaged weights, or those of another kind of network.
     """
-    if not name.endswith(".safetensors"):
-        if name not in registry.models.names():
-            raise UnknownName("model", name, registry.models.names())
+    if name in registry.models.names():
         shipped: Model = registry.models.get(name).shipped(device)
         return shipped
-    checkpoint = Checkpoint.load(Path(name))
+    path = Path(name) / IN_FOLDER if Path(name).is_dir() else Path(name)
+    if path.suffix != ".safetensors":
+        raise UnknownName("model", name, registry.models.names())
+    checkpoint = Checkpoint.load(path)
     if checkpoint.net not in ASSESSORS:
         known = ", ".join(sorted(ASSESSORS))
         raise BadCheckpoint(f"{name} holds the network {checkpoint.net!r}; known are {known}")

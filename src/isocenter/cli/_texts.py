@@ -80,10 +80,12 @@ DISTORT = """Put an artifact of known strength into a scan.
 
 Reads the scan IN and writes OUT (NIfTI). Beside OUT, its name with .json holds
 every value that was drawn, so that the same damage can be done again. The same
-seed always gives the same file.
+seed always gives the same file. With --param a value of that record is given and
+not drawn.
 """
-DISTORT_EXAMPLES = """Example:
+DISTORT_EXAMPLES = """Examples:
   isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3
+  isocenter distort clean.nii.gz moved.nii.gz --artifact motion --level 3 --param trajectory=t.tsv
 """
 
 LIST = """List artifacts, data sets, measures, metrics, models, presets, recipes or restorers.
@@ -99,8 +101,9 @@ LIST_EXAMPLES = """Example:
 MODELS = """Networks that ship with isocenter, and public weights to begin from.
 
 ACTION is list (every model with its size and licence), show NAME (its card:
-what it was trained on, by whom, and how well it does), or get NAME (fetch public
-weights into your cache folder, or into ISOCENTER_HOME).
+what it was trained on, by whom, and how well it does), get NAME (fetch public
+weights into your cache folder, or into ISOCENTER_HOME), or export RUN FOLDER (the
+network of `isocenter train`, with its card and hashes, in a folder to pass on).
 
 get is the only command that uses the network. What it fetches is kept only if its
 SHA-256 is right; where that is not known here, you give it with --sha256. With
@@ -110,6 +113,7 @@ MODELS_EXAMPLES = """Examples:
   isocenter models list
   isocenter models show hsfnet
   isocenter models get resnet18 --sha256 HASH
+  isocenter models export runs/a mymodel/
 """
 
 METRICS = """Measure scans, or compare them with a reference.
@@ -167,8 +171,12 @@ side of a 3:1:1 split by person) and labels.json (what the columns mean).
 
 The same seed gives the same bytes, whatever the number of workers, machines or
 shards. A run that was interrupted or killed goes on with --resume.
+
+`simulate list` says which artifacts each preset has. For a single image, and to
+give parameters instead of drawing them, use `isocenter distort`.
 """
 SIMULATE_EXAMPLES = """Examples:
+  isocenter simulate list
   isocenter simulate clean/ bench/ --dry-run
   isocenter simulate clean/ bench/ --workers 4 --seed 7
   isocenter simulate clean/ bench/ --preset physical --artifacts motion,noise --levels 1-4 --n 2000

@@ -49,7 +49,7 @@ def assess(
         workers: How many scans to work on at once, each in its own process.
         device: Where the network runs: auto, cpu, cuda or cuda:N.
         model: Which model judges: hsfnet, miqanet (quality alone), hysnet (SNR alone), ensemble
-            (all three), or a .safetensors file.
+            (all three), a .safetensors file, or a folder of `isocenter models export`.
         volume: Of a 4-D file, take only this volume, counted from 0.
         series: Of a DICOM folder with several series, take this one: its number or UID.
         contrast: Contrast of the scans (T1w, T2w, FLAIR, PDw), when the file does not say.
@@ -141,7 +141,8 @@ def _check(fail_below: float | None, model: str) -> None:
         raise UsageError(
             "hysnet estimates the SNR and no quality: --fail-below needs another model"
         )
-    if model not in models.names() and not model.endswith(".safetensors"):
+    own = model.endswith(".safetensors") or Path(model).is_dir()
+    if model not in models.names() and not own:
         raise UnknownName("model", model, models.names())
 
 

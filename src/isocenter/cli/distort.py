@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from isocenter import registry
+from isocenter.cli._params import read_params
 from isocenter.errors import IsocenterError, ResourceError, UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def distort(
     level: int,
     seed: int = 0,
     preset: str = "physical",
+    param: Annotated[tuple[str, ...], Parameter(name="--param", consume_multiple=False)] = (),
     volume: int | None = None,
     series: str | None = None,
 ) -> int:
@@ -43,11 +46,15 @@ def distort(
         level: 1 (slight) to 4 (severe); 0 leaves the scan as it is.
         seed: Chooses what is drawn; the same seed draws the same.
         preset: What a level means; see `isocenter list presets`.
+        param: KEY=VALUE, in place of what would be drawn, under the name that the record has for
+            it; may be given several times. Motion takes trajectory=FILE.tsv with the columns
+            time, x, y, z (mm), turn_x, turn_y, turn_z (degrees).
         volume: Of a 4-D file, take only this volume, counted from 0.
         series: Of a DICOM folder with several series, take this one.
     """
     _check(artifact, preset, level, seed)
     _check_place(source, to)
+    given = read_params(param)
     from isocenter.cli._lines import complain
     from isocenter.data.io import Selection, load
 
@@ -58,18 +65,26 @@ def distort(
         return error.exit_code
     from isocenter.data.io import to_volume
 
-    made = distorted(to_volume(loaded), artifact, level, seed=seed, preset=preset)
+    made = distorted(to_volume(loaded), artifact, level, seed=seed, preset=preset, given=given)
     save(made, to, source=loaded.facts.name, sha256=loaded.facts.sha256)
     print(f"wrote {to} and {sidecar_of(to)}")
     return 0
 
 
-def distorted(scan: Volume, artifact: str, level: int, *, seed: int, preset: str) -> Volume:
+def distorted(
+    scan: Volume,
+    artifact: str,
+    level: int,
+    *,
+    seed: int,
+    preset: str,
+    given: Mapping[str, Any] | None = None,
+) -> Volume:
     """``scan`` with the artifact in it."""
     from isocenter.artifacts import artifact as make
     from isocenter.data.random import generator
 
-    worse: Volume = make(artifact, level, preset=preset)(scan, rng=generator(seed))
+    worse: Volume = make(artifact, level, preset=preset, given=given)(scan, rng=generator(seed))
     return worse
 
 

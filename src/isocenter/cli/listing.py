@@ -11,7 +11,7 @@ from typing import Literal
 
 from isocenter import registry
 
-__all__ = ["listing"]
+__all__ = ["entries", "listing"]
 
 Kind = Literal[
     "artifacts", "datasets", "measures", "metrics", "models", "presets", "recipes", "restorers"
@@ -41,12 +41,12 @@ def _rows(kind: Kind) -> Iterator[tuple[str, str]]:
             return _metrics()
         case "measures":
             return _measures()
-    return _entries(kind)
+    return entries(kind)
 
 
 def _metrics() -> Iterator[tuple[str, str]]:
     """Each metric: what it needs, which way is better, and what it is."""
-    for name, what in _entries("metrics"):
+    for name, what in entries("metrics"):
         module = registry.metrics.get(name)
         given = inspect.signature(getattr(module, name)).parameters
         kind = "full-reference" if "reference" in given else "no-reference"
@@ -58,14 +58,14 @@ def _measures() -> Iterator[tuple[str, str]]:
     """Each measure: its unit and direction, and what its family is."""
     from isocenter.measures import GRID
 
-    for family, what in _entries("measures"):
+    for family, what in entries("measures"):
         for name, kind in registry.measures.get(family).KINDS.items():
             yield name, f"{'measure':<7}  {kind.better or '':<6}  {kind.unit or '':<7}  {what}"
     for name, kind in GRID.items():
         yield name, f"{'measure':<7}  {'':<6}  {kind.unit or '':<7}  Matrix and voxel size."
 
 
-def _entries(kind: str) -> Iterator[tuple[str, str]]:
+def entries(kind: str) -> Iterator[tuple[str, str]]:
     """Each entry and the first sentence of its module; nothing is imported."""
     found: registry.Registry = getattr(registry, kind)
     for name in found.names():

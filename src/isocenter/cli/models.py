@@ -11,14 +11,15 @@ from cyclopts import Parameter
 
 import isocenter
 from isocenter.data.public_weights import PUBLIC, PublicWeights, named, path_of
-from isocenter.errors import UnknownName, UsageError
+from isocenter.errors import BadCheckpoint, NothingFound, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from isocenter.data.checkpoint import Checkpoint
 
 __all__ = ["models"]
 
-Action = Literal["list", "get", "show"]
+Action = Literal["list", "get", "show", "export"]
+MODEL, PAGE, HASHES = "model.safetensors", "README.md", "SHA256SUMS"
 WIDTH = 76
 """Characters of a line of running text."""
 N_SHOWN = 6
@@ -28,6 +29,7 @@ N_SHOWN = 6
 def models(
     action: Action,
     name: str | None = None,
+    to: Path | None = None,
     /,
     *,
     sha256: str | None = None,
@@ -37,19 +39,24 @@ def models(
 
     Args:
         action: What to do.
-        name: Of a model, for get and show.
+        name: Of a model, for get and show; for export the folder of a finished run.
+        to: For export: folder for the model, made if it is missing.
         sha256: For get: hash of the file that is meant, from its home page.
         source: For get: another address, or a file that was fetched by hand.
     """
     if (name is None) != (action == "list"):
         takes = "no name" if action == "list" else "a NAME"
         raise UsageError(f"'{action}' takes {takes}; isocenter models list shows the names")
+    if (to is None) != (action != "export"):
+        raise UsageError("'export' takes a run's folder and a new one; the others take no folder")
     if action != "get" and (sha256 or source):
         raise UsageError("--sha256 and --from go with 'get' alone")
     if name is None:
         return _print(_table())
     if action == "show":
         return _print(_page(name))
+    if to is not None:
+        return _print(_export(Path(name), to))
     return _get(name, sha256, source)
 
 
@@ -73,13 +80,50 @@ def _get(name: str, sha256: str | None, source: str | None) -> int:
     return _print([f"SHA-256 is right; kept as {fetch(address, path, sha256=wanted)}"])
 
 
-def _holds(path: Path, sha256: str) -> bool:
+def _export(run: Path, to: Path) -> Iterator[str]:
+    """The finished network of a run, its card and the hashes of both, in a folder to pass on."""
+    from isocenter.cli._assessing import prepare_folder
+    from isocenter.data import atomic
+
+    if not (run / MODEL).is_file():
+        raise NothingFound(f"{run} holds no {MODEL}: give the folder of a run that has ended")
+    checkpoint = _checkpoint(run / MODEL)
+    prepare_folder(to)
+    if any(to.iterdir()):
+        raise UsageError(f"{to} is not empty: give a new folder")
+    kept = checkpoint.save(to / MODEL)
+    _check_same(checkpoint, _checkpoint(kept), kept)
+    lines = "\n".join(_card(kept))
+    title = checkpoint.card.get("name", checkpoint.net)
+    atomic.write_text(to / PAGE, f"# {title}\n\n```text\n{lines}\n```\n")
+    hashes = "".join(f"{_sha256(to / name)}  {name}\n" for name in (PAGE, MODEL))
+    atomic.write_text(to / HASHES, hashes)
+    yield f"{to}: {MODEL} (read back, the same to the bit), {PAGE}, {HASHES}"
+    yield f"isocenter assess SCAN --model {to}"
+
+
+def _check_same(given: Checkpoint, kept: Checkpoint, path: Path) -> None:
+    """
+    Raises:
+        BadCheckpoint: What was written is not what was given.
+    """
+    from isocenter.data.checkpoint import PARTS
+
+    alike = all(getattr(given, part) == getattr(kept, part) for part in PARTS)
+    names = given.tensors.keys() == kept.tensors.keys()
+    if not (alike and names and all(given.tensors[k].equal(kept.tensors[k]) for k in kept.tensors)):
+        raise BadCheckpoint(f"{path} differs from what was to be written: is the disk in order?")
+
+
+def _sha256(path: Path) -> str:
     import hashlib
 
-    if not path.is_file():
-        return False
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == sha256.lower()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    return path.is_file() and _sha256(path) == sha256.lower()
 
 
 def _by_hand(entry: PublicWeights) -> Iterator[str]:

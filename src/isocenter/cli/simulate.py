@@ -24,7 +24,7 @@ SCANS = (".nii", ".nii.gz")
 
 def simulate(
     source: Path,
-    out: Path,
+    out: Path | None = None,
     /,
     *,
     preset: str = "hsfnet-2025",
@@ -45,7 +45,8 @@ def simulate(
     """Put every artifact at every level into every scan.
 
     Args:
-        source: Folder of undamaged scans, or one scan. It is only read.
+        source: Folder of undamaged scans, or one scan. It is only read. Or `list`, alone: what
+            the presets hold.
         out: Folder for the results, outside of it; made if it is missing.
         preset: What a level means; see `isocenter list presets`.
         artifacts: Names with commas between them; those of the preset unless given.
@@ -63,6 +64,8 @@ def simulate(
         dry_run: Say how many images, bytes and seconds it would take, and write nothing.
         quiet: Print nothing but errors.
     """
+    if out is None:
+        return _list(source)
     from isocenter.artifacts import benchmark_versions
     from isocenter.study.sources import find_sources
 
@@ -97,6 +100,25 @@ def simulate(
         _print(job, simulated)
     codes = {one.code for one in simulated.failed} | ({3} if found.broken else set())
     return next((code for code in (1, 6, 5, 2, 3) if code in codes), 0)
+
+
+def _list(source: Path) -> int:
+    """The artifacts of each preset.
+
+    Raises:
+        UsageError: Another word than ``list``.
+    """
+    if str(source) != "list":
+        raise UsageError(f"{source}: give the folder for the results behind it, or say `list`")
+    from isocenter.artifacts import PRESETS
+    from isocenter.cli.listing import entries
+
+    sentences = dict(entries("artifacts"))
+    for preset, names in PRESETS.items():
+        print(f"preset {preset}: levels 1 (slight) to 4 (severe)")
+        for name in names:
+            print(f"  {name:<15}  {sentences[name]}")
+    return 0
 
 
 def _levels(given: str) -> tuple[int, ...]:

@@ -91,7 +91,13 @@ class Checkpoint:
         return {k: v for k, v in self.tensors.items() if not k.startswith("fitted.")}
 
     def fitted(self, name: str) -> Tensor:
-        """An array fitted after training."""
+        """An array fitted after training.
+
+        Raises:
+            BadCheckpoint: It was not fitted.
+        """
+        if f"fitted.{name}" not in self.tensors:
+            raise BadCheckpoint(f"these weights hold no {name!r}: calibrate them after training")
         return self.tensors[f"fitted.{name}"]
 
     def load_into(self, net: torch.nn.Module) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from isocenter.data.random import child, generator
 from isocenter.errors import UsageError
 from isocenter.nets._blocks.initial import drawn
+from isocenter.nets._blocks.label_scale import OnLabelScale
 from isocenter.nets._blocks.resnet import CONVOLUTIONS, ResNet, kaiming
 
 __all__ = ["Config", "HySNet", "build"]
@@ -70,7 +71,7 @@ def build(config: Config, *, seed: int = 0) -> "HySNet":
     return net
 
 
-class HySNet(nn.Module):
+class HySNet(OnLabelScale):
     """Residual network, hyper-network and head."""
 
     def __init__(self, config: Config) -> None:
@@ -93,10 +94,6 @@ class HySNet(nn.Module):
             if config.hyper
             else StaticHead(lengths, activation)
         )
-        self.label_mean: Tensor
-        self.label_spread: Tensor
-        self.register_buffer("label_mean", torch.zeros(()))
-        self.register_buffer("label_spread", torch.ones(()))
 
     def forward(self, patches: Tensor) -> Tensor:
         """Quality of each patch (B, 1), in the label's unit.
@@ -106,16 +103,7 @@ class HySNet(nn.Module):
         """
         last = self.trunk(patches)[-1]
         score: Tensor = self.head(last, self.reduce(last.flatten(2).mean(-1)))
-        return self.label_mean + self.label_spread * score
-
-    def learn_scale(self, labels: Tensor) -> None:
-        """Let the head work on labels of mean 0 and spread 1.
-
-        Args:
-            labels: Of training volumes (n,).
-        """
-        self.label_mean.copy_(labels.mean())
-        self.label_spread.copy_(labels.std(correction=0).clamp_min(1e-6))
+        return self.in_unit(score)
 
 
 class HyperHead(nn.Module):

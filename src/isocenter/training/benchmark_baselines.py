@@ -29,14 +29,22 @@ RAREST = 1e-4
 """Probability below which a forest is not believed."""
 
 
-def baseline_outcomes(recipe: Benchmark, data: Path, split: Split, name: Baseline) -> Outcomes:
-    """What a method says of the test images, with its temperature fitted on validation units.
+def baseline_outcomes(
+    recipe: Benchmark,
+    data: Path,
+    split: Split,
+    name: Baseline,
+    *,
+    asked: Sequence[Image] | None = None,
+) -> Outcomes:
+    """What a method says of some images, with its temperature fitted on validation units.
 
     Args:
         recipe: Whose images and inputs.
         data: Folder with the scans.
         split: Sides; the method is fitted to ``train``.
         name: Which method.
+        asked: Images of any data set; those of ``test`` when not given.
 
     Raises:
         MissingExtra: A forest needs scikit-learn.
@@ -44,9 +52,10 @@ def baseline_outcomes(recipe: Benchmark, data: Path, split: Split, name: Baselin
     prepared = recipe.preparation(None, ("simple", "damage"))
     known = recipe.images(data)
     learned = recipe.learned(data, split["train"])
-    watched, asked = (
+    watched, tested = (
         [image for unit in split[side] for image in known[unit]] for side in ("validation", "test")
     )
+    asked = tested if asked is None else asked
     labels = torch.tensor([recipe.label(image) for image in learned])
     logits = _fitted(name, _columns(prepared, learned, name), labels, len(recipe.classes()))
     truth = torch.tensor([recipe.label(image) for image in watched])

@@ -19,7 +19,7 @@ from isocenter.data.random import child, generator
 from isocenter.data.shapes import Image3, Mask3
 from isocenter.ops.patches import looked_at, random_cubes, rescaled, take
 
-__all__ = ["LabelledVolume", "PatchSet", "VolumeSource", "cut"]
+__all__ = ["LabelledVolume", "PatchSet", "VolumeSource", "cut", "kept_volume"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,16 @@ class LabelledVolume:
 
 VolumeSource = Callable[[int], LabelledVolume]
 """Volumes by their number."""
+
+
+def kept_volume(file: Path, make: Callable[[], LabelledVolume]) -> LabelledVolume:
+    """The volume in a file, made and kept when there is none."""
+    if not file.exists():
+        made = vars(volume := make()) | {"label": torch.tensor(volume.label, dtype=torch.float64)}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(file, safetensors.torch.save(made))
+    kept = safetensors.torch.load(file.read_bytes())
+    return LabelledVolume(kept["data"], kept["head"], float(kept["label"]))
 
 
 class PatchSet(Dataset[tuple[Tensor, Tensor]]):

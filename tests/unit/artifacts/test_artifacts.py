@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from isocenter import registry
-from isocenter.artifacts import PRESETS, artifact, preset_names, versions
+from isocenter.artifacts import PRESETS, artifact, preset_names, replay, versions
 from isocenter.artifacts.motion import _rotation
 from isocenter.data.phantom import head_phantom
 from isocenter.data.random import generator
@@ -64,6 +64,63 @@ def test_the_package_is_light() -> None:
     code = f"import sys, isocenter.artifacts; print(sorted({heavy} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_given_parameters_are_not_drawn() -> None:
+    volume = head_phantom((20, 20, 20))
+    drawn = artifact("noise", 2)(volume, rng=generator(0)).history[-1].params
+    given = artifact("noise", 2, given={"sigma": 7})(volume, rng=generator(0))
+    assert given.history[-1].params == {**drawn, "sigma": 7}
+    assert torch.equal(replay(volume, given.history).data, given.data)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"sigm": 1.0}, UnknownName, "did you mean 'sigma'"),
+        ({"level": 3}, UnknownName, "level"),
+        ({"sigma": "much"}, UsageError, "sigma is 'much': give something like"),
+        ({"sigma": True}, UsageError, "sigma is True"),
+        ({"sigma": math.inf}, UsageError, "sigma is inf"),
+        ({"stream": 1.5}, UsageError, "stream is 1.5"),
+    ],
+)
+def test_a_parameter_of_another_kind_is_refused(
+    given: dict[str, object], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        artifact("noise", 2, given=given)(head_phantom((12, 12, 12)), rng=generator(0))
+
+
+def test_a_trajectory_in_place_of_drawn_movements() -> None:
+    volume = head_phantom((24, 24, 24))
+    rows = [[0.2, 0.0, 3.0, 0.0, 2.0, 0.0, 0.0], [0.7, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0]]
+    moved = artifact("motion", 3, given={"trajectory": rows})(volume, rng=generator(0))
+    params = moved.history[-1].params
+    assert params["times"] == [0.2, 0.7]
+    assert params["translation"] == [[0.0, 3.0, 0.0], [0.0, -1.0, 0.0]]
+    assert params["degrees"] == [[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    # who moves when all is acquired is not seen to have moved
+    late = [[0.999, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0]]
+    still = artifact("motion", 3, given={"trajectory": late})(volume, rng=generator(0)).data
+    early = [[0.001, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0]]
+    away = artifact("motion", 3, given={"trajectory": early})(volume, rng=generator(0)).data
+    off = [float((image - volume.data).abs().mean()) for image in (still, moved.data, away)]
+    assert off[0] < 0.1 * off[1] < off[2]
+
+
+@pytest.mark.parametrize("rows", [[], [[0.5, 1.0]], [[0.5] * 7, [0.5] * 7], [[1.0] * 7]])
+def test_a_trajectory_that_is_none_is_refused(rows: list[list[float]]) -> None:
+    with pytest.raises(UsageError, match="trajectory"):
+        artifact("motion", 3, given={"trajectory": rows})(
+            head_phantom((12, 12, 12)), rng=generator(0)
+        )
+
+
+def test_only_physical_motion_takes_a_trajectory() -> None:
+    made = artifact("motion", 3, preset="hsfnet-2025", given={"trajectory": [[0.5] * 7]})
+    with pytest.raises(UsageError, match="--preset physical"):
+        made(head_phantom((12, 12, 12)), rng=generator(0))
 
 
 def test_physical_noise_follows_the_head_and_not_the_units() -> None:

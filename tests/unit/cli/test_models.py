@@ -6,16 +6,23 @@ import hashlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from isocenter.assessors._asked import model_of
+from isocenter.assessors.hysnet import Assessor
 from isocenter.cli._app import run
 from isocenter.data import public_weights
+from isocenter.data.checkpoint import Checkpoint
+from isocenter.data.phantom import head_phantom
+from isocenter.data.preprocess import Patches
 from isocenter.data.public_weights import PUBLIC, find, path_of
 from isocenter.errors import BadCheckpoint
+from isocenter.nets.hysnet import Config, build
 
 CONTENT = b"not weights, but bytes"
 RIGHT = hashlib.sha256(CONTENT).hexdigest()
@@ -161,3 +168,60 @@ def test_a_file_is_found_by_path_or_by_name(given: Path) -> None:
     assert find(str(given)) == given
     with pytest.raises(BadCheckpoint, match="`isocenter models get resnet18` fetches it"):
         find("resnet18")
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """A run's folder with a small HyS-Net."""
+    config = Config(width=4, head=(4, 1), branch=(4, 4))
+    made = Checkpoint(
+        net="hysnet",
+        config=asdict(config),
+        preprocess=Patches(side=16, stride=16).to_json(),
+        outputs={"snr": {"of": "snr_total", "better": "higher", "unit": None}},
+        calibration={},
+        card={"name": "mine", "task": "SNR of my scans", "seed": 7},
+        tensors=build(config, seed=7).state_dict(),
+    )
+    (tmp_path / "run").mkdir()
+    made.save(tmp_path / "run/model.safetensors")
+    return tmp_path / "run"
+
+
+def test_an_exported_model_says_the_same_as_the_run(
+    finished: Path, tmp_path: Path, said: Read
+) -> None:
+    to = tmp_path / "mine"
+    assert run(["models", "export", str(finished), str(to)]) == 0
+    assert f"--model {to}" in said()[0]
+    card = (to / "README.md").read_text()
+    assert card.startswith("# mine\n")
+    assert "SNR of my scans" in card
+    for line in (to / "SHA256SUMS").read_text().splitlines():
+        told, name = line.split("  ")
+        assert hashlib.sha256((to / name).read_bytes()).hexdigest() == told
+    scan = head_phantom((24, 24, 24))
+    models = [model_of(str(folder), "cpu") for folder in (finished, to)]
+    estimates = [model.judge(scan).snr for model in models if isinstance(model, Assessor)]
+    assert len(estimates) == 2
+    assert estimates[0] == estimates[1]
+
+
+def test_an_export_needs_a_finished_run_and_a_new_folder(
+    finished: Path, tmp_path: Path, said: Read
+) -> None:
+    assert run(["models", "export", str(tmp_path), str(tmp_path / "mine")]) == 4
+    assert "has ended" in said()[1]
+    assert run(["models", "export", str(finished), str(finished)]) == 2
+    assert "not empty" in said()[1]
+    assert run(["models", "export", str(finished)]) == 2
+    assert run(["models", "show", "hsfnet", str(tmp_path / "mine")]) == 2
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_damaged_model_is_not_exported(finished: Path, tmp_path: Path, said: Read) -> None:
+    file = finished / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-8] + b"12345678")
+    assert run(["models", "export", str(finished), str(tmp_path / "mine")]) == 5
+    assert "do not match their checksum" in said()[1]
+    assert not (tmp_path / "mine").exists()

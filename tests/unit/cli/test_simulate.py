@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from isocenter.artifacts import PRESETS
 from isocenter.cli._app import run
 from isocenter.study import simulate as module
 from tests.unit.study.scans import tree, write_scans
@@ -171,3 +172,17 @@ def test_wrong_places_are_one_sentence(
     assert run(["simulate", *(str(tmp_path / place) for place in places)]) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert sentence in line
+
+
+def test_what_there_is_to_simulate(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["simulate", "list"]) == 0
+    told = capsys.readouterr().out
+    for preset, names in PRESETS.items():
+        block = told.split(f"preset {preset}:")[1].split("preset ")[0]
+        assert [line.split()[0] for line in block.splitlines()[1:]] == list(names)
+    assert "The head moves while k-space is acquired." in told
+
+
+def test_a_folder_alone_is_not_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["simulate", str(tmp_path)]) == 2
+    assert "folder for the results" in capsys.readouterr().err

@@ -109,6 +109,12 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         Checkpoint.load(broken.save(tmp_path / "a.safetensors"))
 
 
+def test_what_was_never_fitted_is_named(tmp_path: Path) -> None:
+    loaded = Checkpoint.load(made().save(tmp_path / "net.safetensors"))
+    with pytest.raises(BadCheckpoint, match="no 'presence_bias': calibrate"):
+        loaded.fitted("presence_bias")
+
+
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     loaded = Checkpoint.load(made().save(tmp_path / "a.safetensors"))
     with pytest.raises(BadCheckpoint, match="do not fit"):

@@ -16,11 +16,17 @@ from isocenter.data.phantom import head_phantom
 from isocenter.data.preprocess import PublishedStack, Slabs
 from isocenter.data.random import child, generator
 from isocenter.errors import NothingFound, UnknownName, UsageError
+from isocenter.training.benchmark_baselines import baseline_outcomes
 from isocenter.training.benchmark_inputs import Inputs, collated, prepare
 from isocenter.training.benchmark_nets import NETS, Sizes
 from isocenter.training.benchmark_scans import Image, benchmark_scans, clean_scan, distorted
-from isocenter.training.recipes.cross_dataset import CrossDatasetRecipe
-from isocenter.training.recipes.hsfnet import ARTIFACTS, HSFNetRecipe, fit_temperature
+from isocenter.training.recipes.cross_dataset import CrossDatasetRecipe, Judge, Seen
+from isocenter.training.recipes.hsfnet import (
+    ARTIFACTS,
+    HSFNetRecipe,
+    fit_temperature,
+    logits_of,
+)
 from isocenter.training.run import train
 from isocenter.training.schedule import Schedule
 
@@ -193,10 +199,24 @@ def test_trained_run_answers_and_is_probed(data: Path, tmp_path: Path) -> None:
     assert changed == {"head"}
     answers = probe.answers(task.net.eval(), data, split["test"], said.append)
     assert answers.columns == probe.classes()
+    assert isinstance(task.net, Judge)
     np.testing.assert_allclose(answers.outputs.sum(1), 1, atol=1e-9)
     assert set(answers.people) == set(split["test"])
-    untouched = replace(probe, mode="zero-shot").build()
+    image = probe.images(data)[split["test"][0]][3]
+    plain = collated([probe.preparation(None)(image)])
+    kept = collated([Seen(task.net, probe.preparation(None))(image)])
+    with torch.no_grad():
+        torch.testing.assert_close(task.net(kept), task.net(plain))
+    zero_shot = replace(probe, mode="zero-shot")
+    untouched = zero_shot.build().eval()
     assert [n for n, p in untouched.named_parameters() if p.requires_grad] == ["log_temperature"]
+    asked = [i for unit in split["test"] for i in probe.images(data)[unit]]
+    unseen = zero_shot.answers(untouched, data, split["test"], said.append)
+    logits = logits_of(untouched.frozen, probe.preparation(None), asked)
+    assert torch.equal(torch.from_numpy(unseen.outputs).argmax(1), logits.argmax(1))
+    known = {**split, "train": split["test"]}
+    lines = baseline_outcomes(probe, data, known, "lines", asked=asked[:7])
+    assert lines.items == unseen.items[:7]
 
 
 def test_a_probe_needs_a_run_of_the_benchmark(data: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,17 +21,19 @@ from isocenter.data.preprocess import Patches
 from isocenter.data.random import generator
 from isocenter.data.volume import Volume
 from isocenter.datasets.collection import sources
-from isocenter.errors import BadVolume, NothingFound
+from isocenter.errors import BadVolume, NothingFound, UnknownName
 from isocenter.measures import find_anatomy
 from isocenter.measures.snr import snr
 from isocenter.ops.tissue import TissueMaps
 from isocenter.training.fabric import make_fabric
+from isocenter.training.label_nets import LABEL_NETS, LabelNet, build_label_net, is_of_slices
 from isocenter.training.loop import Trainer
 from isocenter.training.outcomes import Outcomes
 from isocenter.training.patch_examples import LabelledVolume, PatchSet, cut
 from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.recipes.hysnet import RECIPE, HySNetRecipe
+from isocenter.training.recipes.hysnet import RECIPE, HySNetRecipe, patch_scores
 from isocenter.training.schedule import Schedule
+from isocenter.training.settings import with_settings
 from isocenter.training.snr_baselines import brightness_over_noise
 from isocenter.training.snr_report import calibrate, clean_range, corrected, parts_of, scores
 from isocenter.training.snr_scans import CleanScan, Look, clean_scans, draw_look, simulate
@@ -64,6 +69,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         volume = Volume(label_map().roll(number % 2, 0), affine)
         write(volume, root / "labels" / f"training_seg_{number:02d}.nii.gz")
     return root
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder that keeps clean scans for several tests."""
+    return str(tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +245,112 @@ def test_the_twelve_rows_of_the_ablation_by_settings() -> None:
         for n_dims in (2, 3)
     }
     assert len(rows) == 12
+
+
+@pytest.mark.parametrize("net", ["resnet", "cnniqa"])
+def test_another_network_in_its_place(
+    data: Path, tmp_path: Path, clean: str, net: LabelNet
+) -> None:
+    recipe = replace(SMALL, net=net, clean=clean, asked_noise=(20.0,), asked_contrasts=("steep",))
+    task = recipe.task(data, recipe.split(data), tmp_path)
+    assert task.examples[0][0].ndim == (4 if is_of_slices(net) else 5)
+    trainer = Trainer(task, recipe.schedule, tmp_path, make_fabric("cpu"), seed=1)
+    assert trainer.run(say=lambda line: None)
+    trained = trainer.averaged()
+    made = recipe.checkpoint(trained, {})
+    assert made.net == net
+    person = recipe.split(data)["test"][:1]
+    said = recipe.answers(trained, data, person, lambda line: None)
+    assert len(said.items) == 1
+    assert said.items[0].endswith("steep, 20")
+    assert bool(np.isfinite(said.outputs).all())
+
+
+@pytest.mark.parametrize("name", LABEL_NETS)
+def test_every_network_says_the_mean_label_before_it_says_anything_else(name: LabelNet) -> None:
+    net = build_label_net(name, replace(SMALL, net=name).config(), "small", seed=1).eval()
+    parts = torch.rand((2, 1, *(96,) * (2 if is_of_slices(name) else 3)), generator=generator(0))
+    with torch.no_grad():
+        before = net(parts)
+        net.learn_scale(torch.tensor([6.0, 8.0, 16.0]))
+        assert net(parts) == pytest.approx((10 + before * net.label_spread).numpy(), rel=1e-4)
+    assert float(net.label_mean) == 10
+
+
+def test_runs_on_the_same_data_share_what_is_cut(data: Path, tmp_path: Path, clean: str) -> None:
+    recipe = replace(SMALL, kept=str(tmp_path / "kept"), clean=clean, asked_noise=(80.0, 20.0))
+    split = recipe.split(data)
+    ours = recipe.task(data, split, tmp_path / "a").examples
+    alike = replace(recipe, depth=34, hyper=False).task(data, split, tmp_path / "b").examples
+    other = replace(recipe, n_dims=2).task(data, split, tmp_path / "c").examples
+    alone = replace(recipe, kept="").task(data, split, tmp_path / "d").examples
+    assert isinstance(ours, PatchSet)
+    assert isinstance(alike, PatchSet)
+    assert isinstance(other, PatchSet)
+    assert ours.folder == alike.folder != other.folder
+    assert torch.equal(ours[1][0], alone[1][0])
+    asked = [list(recipe.asked(data, split["test"][:1], tmp_path)) for _ in range(2)]
+    fresh = list(replace(recipe, kept="").asked(data, split["test"][:1], tmp_path))
+    for made, found, again in zip(*asked, fresh, strict=True):
+        assert made[:2] == found[:2] == again[:2]
+        assert made[2].label == found[2].label == again[2].label
+        assert torch.equal(made[2].data, found[2].data)
+        assert torch.equal(found[2].data, again[2].data)
+        assert torch.equal(found[2].head, again[2].head)
+    assert len(list((tmp_path / "kept").glob("asked-*/*"))) == len(fresh)
+
+
+def test_an_unknown_contrast_gets_a_hint() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'steep'"):
+        with_settings(HySNetRecipe(), ["asked_contrasts=steeep"])
+
+
+def test_few_parts_of_a_volume_can_be_looked_at(data: Path, tmp_path: Path, clean: str) -> None:
+    recipe = replace(SMALL, clean=clean, n_dims=2)
+    net = recipe.task(data, recipe.split(data), tmp_path).net.eval()
+    volume = noisy_volume(3).data
+    every = patch_scores(net, volume, recipe.preprocess())
+    some = patch_scores(net, volume, recipe.preprocess(), most=5)
+    assert len(every) == 14
+    assert len(some) == 5
+    assert all(bool(torch.isclose(every, score, rtol=1e-4).any()) for score in some)
+
+
+@pytest.fixture(scope="module")
+def rows() -> ModuleType:
+    """The tool that makes the table."""
+    path = Path(__file__).parents[3] / "tools/hysnet_benchmark.py"
+    spec = importlib.util.spec_from_file_location("hysnet_benchmark", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_rows_of_the_table_are_settings_of_the_recipe(rows: ModuleType) -> None:
+    recipes = {row: with_settings(RECIPE(), words) for row, words in rows.NETWORKS.items()}
+    assert len({recipes[row] for row in rows.ABLATION}) == 12
+    assert len(set(recipes.values())) == len(recipes)
+    assert {recipe.net for recipe in recipes.values()} == set(LABEL_NETS)
+
+
+@pytest.mark.parametrize("row", ["brisque_svr", "brightness", "constant"])
+def test_methods_without_a_network_answer_for_the_same_volumes(
+    data: Path, tmp_path: Path, clean: str, rows: ModuleType, row: str
+) -> None:
+    few = [f"clean={clean}", "n_volumes=3", "n_kept=2", "side=16", "stride=16", "n_validation=1"]
+    asked = ["asked_noise=80,10", "asked_contrasts=steep"]
+    options = argparse.Namespace(data=data, out=tmp_path, set=[*few, *asked], row_set=[])
+    said = rows._simple(row, options)
+    recipe = with_settings(RECIPE(), [*few, *asked])
+    wanted = [(p, i, v.label) for p, i, v in recipe.asked(data, recipe.split(data)["test"], data)]
+    assert list(zip(said.people, said.items, said.truth.tolist(), strict=True)) == wanted
+    assert bool(np.isfinite(said.outputs).all())
+    if row == "brightness":
+        assert bool((said.outputs[::2] > said.outputs[1::2]).all())
+    if row == "constant":
+        assert len(set(said.outputs[:, 0].tolist())) == 1
 
 
 def test_labels_from_a_table_of_mriqc(data: Path, tmp_path: Path) -> None:

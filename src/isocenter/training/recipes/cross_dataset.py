@@ -36,7 +36,7 @@ from isocenter.training.run import Run
 from isocenter.training.schedule import Schedule
 from isocenter.training.splits import Split
 
-__all__ = ["RECIPE", "CrossDatasetRecipe", "Judge"]
+__all__ = ["RECIPE", "CrossDatasetRecipe", "Judge", "Seen"]
 
 HIDDEN = 128
 FEWEST = 3
@@ -64,11 +64,34 @@ class Judge(nn.Module):
         return self
 
     def forward(self, batch: Prepared) -> list[Tensor]:
-        """Class logits (B, n_classes)."""
-        with torch.no_grad():
-            seen = self.frozen(batch)[0] if self.head is None else self.frozen.features(batch)
+        """Class logits (B, n_classes) of prepared images, or of what :class:`Seen` kept of them."""
+        seen = batch["seen"] if "seen" in batch else self.seen(batch)
         logits = seen if self.head is None else self.head(seen)
         return [logits / self.log_temperature.exp()]
+
+    @torch.no_grad()
+    def seen(self, batch: Prepared) -> Tensor:
+        """What the frozen network says, (B, n): class logits, or features for the head."""
+        return self.frozen.features(batch) if self.head is not None else self.frozen(batch)[0]
+
+
+class Seen:
+    """What the frozen network says of images, asked once of each.
+
+    Args:
+        judge: Its network; on the CPU, since examples may be made in processes of their own.
+        prepared: Makes or finds the inputs.
+    """
+
+    def __init__(self, judge: Judge, prepared: Preparation) -> None:
+        self.judge, self.prepared = judge, prepared
+        self._memory: dict[Image, Tensor] = {}
+
+    def __call__(self, image: Image) -> Prepared:
+        """An example of :class:`Judge`."""
+        if image not in self._memory:
+            self._memory[image] = self.judge.seen(collated([self.prepared(image)]))[0].float()
+        return {"seen": self._memory[image]}
 
 
 @dataclass(frozen=True)
@@ -128,34 +151,28 @@ class CrossDatasetRecipe(Benchmark):
     def task(self, data: Path, split: Split, scratch: Path) -> Task:
         """A temperature from the trained data set's validation people, or a head from the
         target's training people."""
-        recipe = self.trained
-        prepared = self.preparation(scratch, recipe.wanted())
-        if self.mode == "zero-shot":
-            images, watched = self._validated(), self._validated()
-        else:
-            images = self.learned(data, split["train"])
-            known = self.images(data)
-            watched = [image for unit in split["validation"] for image in known[unit]]
+        seen = Seen(self.build(), self.preparation(scratch, self.trained.wanted()))
+        watched = self._watched(data)
+        images = watched if self.mode == "zero-shot" else self.learned(data, split["train"])
         examples = Examples(
             images,
             [self.label(image) for image in images],
-            prepared,
+            seen,
             seed=self.seed,
             length=self.schedule.n_steps * self.schedule.batch,
         )
-        validate = partial(_likelihood, self, prepared, watched)
+        validate = partial(_likelihood, self, seen, watched)
         return Task(self.build(), examples, _loss, validate, collated)
 
     def answers(
         self, net: nn.Module, data: Path, people: Sequence[str], say: Callable[[str], None]
     ) -> Outcomes:
-        """Class probabilities of the target's people."""
+        """Class probabilities of the target's people, at the temperature that suits the
+        validation people best: the probe's own, or those of the data set trained on."""
         prepared, known = self.preparation(None, self.trained.wanted()), self.images(data)
-        temperature = 1.0
-        if self.mode == "probe":
-            watched = [i for unit in self.split(data)["validation"] for i in known[unit]]
-            labels = torch.tensor([self.label(image) for image in watched])
-            temperature = fit_temperature(logits_of(net, prepared, watched), labels)
+        watched = self._watched(data)
+        labels = torch.tensor([self.label(image) for image in watched])
+        temperature = fit_temperature(logits_of(net, prepared, watched), labels)
         asked = [image for unit in people for image in known[unit]]
         return self.outcomes(asked, logits_of(net, prepared, asked, say), temperature)
 
@@ -177,10 +194,14 @@ class CrossDatasetRecipe(Benchmark):
             tensors=net.state_dict(),
         )
 
-    def _validated(self) -> list[Image]:
-        before = self.before
-        known = self.trained.images(before.data)
-        return [image for unit in before.split()["validation"] for image in known[unit]]
+    def _watched(self, data: Path) -> list[Image]:
+        """Images of validation people: the trained data set's, or for a probe the target's."""
+        run = self.before
+        if self.mode == "zero-shot":
+            known, people = self.trained.images(run.data), run.split()["validation"]
+        else:
+            known, people = self.images(data), self.split(data)["validation"]
+        return [image for unit in people for image in known[unit]]
 
 
 RECIPE = CrossDatasetRecipe
@@ -200,7 +221,7 @@ def _loss(net: nn.Module, batch: Prepared) -> Tensor:
 
 
 def _likelihood(
-    recipe: Benchmark, prepared: Preparation, images: Sequence[Image], net: nn.Module
+    recipe: Benchmark, seen: Seen, images: Sequence[Image], net: nn.Module
 ) -> dict[str, float]:
     labels = torch.tensor([recipe.label(image) for image in images])
-    return {"log likelihood": -float(F.cross_entropy(logits_of(net, prepared, images), labels))}
+    return {"log likelihood": -float(F.cross_entropy(logits_of(net, seen, images), labels))}

@@ -3,8 +3,11 @@
 The defaults make the small network that ships.  The published size, arXiv:2107.06888, is
 ``width=64 head=224,112,56,1 branch=256,128 side=96 n_patches=9 schedule.batch=2``; the twelve
 rows of its ablation are ``depth`` 18, 34 and 50, with and without ``hyper``, in ``n_dims`` 2 and 3.
+``net`` puts another network in its place, on the same volumes and labels.
 """
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,15 +25,22 @@ from isocenter.data.preprocess import Patches
 from isocenter.data.random import child, generator
 from isocenter.data.shapes import Image3
 from isocenter.datasets.collection import Source, sources
-from isocenter.errors import UsageError
-from isocenter.nets.hysnet import Config, build
+from isocenter.errors import UnknownName, UsageError
+from isocenter.nets.hysnet import Config
 from isocenter.ops.patches import looked_at
 from isocenter.statistics import srocc
+from isocenter.training.label_nets import LabelNet, build_label_net, is_of_slices
 from isocenter.training.outcomes import Outcomes
-from isocenter.training.patch_examples import LabelledVolume, PatchSet, VolumeSource
+from isocenter.training.patch_examples import (
+    LabelledVolume,
+    PatchSet,
+    VolumeSource,
+    kept_volume,
+)
 from isocenter.training.recipe import Recipe, Task
 from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.schedule import Schedule
+from isocenter.training.slice_nets import Size
 from isocenter.training.snr_scans import (
     KeptScan,
     Look,
@@ -72,6 +82,10 @@ class HySNetRecipe(Recipe):
             save_every=25,
         )
     )
+    net: LabelNet = "hysnet"
+    """What learns; networks of slices see them whatever ``n_dims`` is."""
+    size: Size = "small"
+    """Of the networks of slices."""
     depth: Literal[18, 34, 50] = 18
     hyper: bool = True
     n_dims: Literal[2, 3] = 3
@@ -103,6 +117,20 @@ class HySNetRecipe(Recipe):
     """By which formulas the table was measured, where it does not say."""
     clean: str = ""
     """Folder that keeps clean scans with their tissues; the run's own when not given."""
+    kept: str = ""
+    """Folder that keeps what is cut from simulated volumes, and the volumes that are asked about:
+    runs of other networks on the same data find them there.  The run's own when not given."""
+    asked_noise: tuple[float, ...] = NOISE
+    """Brightness over noise of the volumes that are asked about."""
+    asked_contrasts: tuple[str, ...] = tuple(CONTRASTS)
+    """Their brightness curves."""
+    n_looked: int | None = None
+    """Parts of such a volume that the network looks at, evenly chosen; all when ``none``."""
+
+    def __post_init__(self) -> None:
+        for name in self.asked_contrasts:
+            if name not in CONTRASTS:
+                raise UnknownName("contrast", name, CONTRASTS)
 
     def config(self) -> Config:
         """Shape of the network."""
@@ -121,7 +149,7 @@ class HySNetRecipe(Recipe):
         """How parts are cut."""
         return Patches(
             mode=self.mode,
-            n_dims=self.n_dims,
+            n_dims=2 if is_of_slices(self.net) else self.n_dims,
             side=self.side,
             stride=self.stride,
             slice_side=self.slice_side,
@@ -144,8 +172,8 @@ class HySNetRecipe(Recipe):
 
     def task(self, data: Path, split: Split, scratch: Path) -> Task:
         """Standardised absolute error of every part against the label of its volume."""
-        net = build(self.config(), seed=self.seed)
-        volumes, n_volumes = self._volumes(data, split["train"], scratch, "train")
+        net = build_label_net(self.net, self.config(), self.size, seed=self.seed)
+        volumes, n_volumes = self.volumes(data, split["train"], scratch, "train")
         examples = PatchSet(
             volumes,
             self.preprocess(),
@@ -154,9 +182,9 @@ class HySNetRecipe(Recipe):
             n_patches=self.n_patches,
             length=self.schedule.n_steps * self.schedule.batch,
             seed=self.seed,
-            folder=scratch / "train",
+            folder=self._folder(scratch, "train", split),
         )
-        volumes, n_volumes = self._volumes(data, split["validation"], scratch, "validation")
+        volumes, n_volumes = self.volumes(data, split["validation"], scratch, "validation")
         known = PatchSet(
             volumes,
             self.preprocess(),
@@ -165,7 +193,7 @@ class HySNetRecipe(Recipe):
             n_patches=self.n_kept,
             length=n_volumes or self.n_validation,
             seed=self.seed,
-            folder=scratch / "validation",
+            folder=self._folder(scratch, "validation", split),
         )
         labels = examples.labels(N_SCALE)
         net.learn_scale(labels)
@@ -179,7 +207,7 @@ class HySNetRecipe(Recipe):
         rows: list[tuple[str, str, float, float, float]] = []
         with tempfile.TemporaryDirectory() as folder:
             for person, item, volume in self.asked(data, people, Path(folder)):
-                scores = patch_scores(net, volume.data, self.preprocess())
+                scores = patch_scores(net, volume.data, self.preprocess(), most=self.n_looked)
                 spread = float(scores.std()) if len(scores) > 1 else 0.0
                 rows.append((person, item, volume.label, float(scores.mean()), spread))
                 say(f"{item}: SNR {volume.label:.2f}, said {rows[-1][3]:.2f}")
@@ -213,31 +241,22 @@ class HySNetRecipe(Recipe):
             if source.person not in people:
                 continue
             for scan in clean_scans(source, self.n_variants, seed=self.seed, folder=kept)[:1]:
-                yield from _versions(source, scan, self.seed)
+                yield from self._versions(source, scan)
 
-    def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
-        """The network before its calibration."""
-        return Checkpoint(
-            net="hysnet",
-            config=asdict(self.config()),
-            preprocess=self.preprocess().to_json(),
-            outputs={"snr": {"of": "snr_total", "better": "higher", "unit": None}},
-            calibration={},
-            card=card,
-            tensors=net.state_dict(),
-        )
-
-    def _sources(self, data: Path) -> tuple[Source, ...]:
-        found = sources(data)
-        return tuple(s for s in found if s.person.split("/")[0] in self.folders)
-
-    def _table(self, data: Path) -> tuple[TableScan, ...]:
-        return table_scans(data, Path(self.table), definition=self.definition or None)
-
-    def _volumes(
+    def volumes(
         self, data: Path, people: Sequence[str], scratch: Path, side: str
     ) -> tuple[VolumeSource, int | None]:
-        """Volumes of some people by number, and how many there are when that is known."""
+        """Volumes of some people by number, and how many there are when that is known.
+
+        Args:
+            data: Folder with the scans.
+            people: Of one side.
+            scratch: Keeps clean scans, when the setting ``clean`` names no other folder.
+            side: Its name; each side's volumes are drawn with a stream of their own.
+
+        Raises:
+            UsageError: No scan of these people shows its tissues clearly enough.
+        """
         if self.table:
             scans = [scan for scan in self._table(data) if scan.person in people]
             return (lambda number: scans[number].load()), len(scans)
@@ -256,6 +275,52 @@ class HySNetRecipe(Recipe):
         seed = child(generator(self.seed), "volumes", side).initial_seed()
         return SimulatedVolumes(usable, seed), None
 
+    def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
+        """The network before its calibration."""
+        slices = {"name": self.net, "size": self.size}
+        return Checkpoint(
+            net=self.net,
+            config=slices if is_of_slices(self.net) else asdict(self.config()),
+            preprocess=self.preprocess().to_json(),
+            outputs={"snr": {"of": "snr_total", "better": "higher", "unit": None}},
+            calibration={},
+            card=card,
+            tensors=net.state_dict(),
+        )
+
+    def _sources(self, data: Path) -> tuple[Source, ...]:
+        found = sources(data)
+        return tuple(s for s in found if s.person.split("/")[0] in self.folders)
+
+    def _versions(
+        self, source: Source, scan: KeptScan
+    ) -> Iterator[tuple[str, str, LabelledVolume]]:
+        """The fixed grid of noise and contrast."""
+        name = source.path.name.split(".")[0]
+        for contrast in self.asked_contrasts:
+            for snr in self.asked_noise:
+                rng = child(generator(self.seed), "asked", source.person, name, contrast, snr)
+                look = replace(CONTRASTS[contrast], snr=snr)
+                make = partial(_simulated, scan, look, rng)
+                item = f"{name}, {contrast}, {snr:g}"
+                if not self.kept:
+                    yield source.person, item, make()
+                    continue
+                folder = Path(self.kept) / f"asked-{self.seed}-{source.person.replace('/', '-')}"
+                yield source.person, item, kept_volume(folder / f"{item}.safetensors", make)
+
+    def _folder(self, scratch: Path, side: str, split: Split) -> Path:
+        """Where what is cut for a side stands, named by all that decides it."""
+        if not self.kept:
+            return scratch / side
+        parts = [self.preprocess().to_json(), self.seed, self.n_kept, self.n_variants]
+        whose = [self.folders, self.table, self.definition, split[side]]
+        digest = hashlib.sha256(json.dumps([parts, whose]).encode()).hexdigest()[:16]
+        return Path(self.kept) / f"{side}-{digest}"
+
+    def _table(self, data: Path) -> tuple[TableScan, ...]:
+        return table_scans(data, Path(self.table), definition=self.definition or None)
+
 
 RECIPE = HySNetRecipe
 N_SCALE = 64
@@ -263,24 +328,17 @@ N_SCALE = 64
 
 
 @torch.no_grad()
-def patch_scores(net: nn.Module, data: Image3, preprocess: Patches) -> Tensor:
+def patch_scores(
+    net: nn.Module, data: Image3, preprocess: Patches, *, most: int | None = None
+) -> Tensor:
     """What the network says of every part of a volume that it looks at, (n,)."""
     device = next(net.parameters()).device
-    parts = looked_at(data, preprocess).values.split(AT_ONCE)
+    parts = looked_at(data, preprocess, most=most).values.split(AT_ONCE)
     return torch.cat([net(part.to(device)).float()[:, 0].cpu() for part in parts])
 
 
-def _versions(
-    source: Source, scan: KeptScan, seed: int
-) -> Iterator[tuple[str, str, LabelledVolume]]:
-    """The fixed grid of noise and contrast."""
-    clean = scan.load()
-    name = source.path.name.split(".")[0]
-    for contrast, look in CONTRASTS.items():
-        for snr in NOISE:
-            rng = child(generator(seed), "asked", source.person, name, contrast, snr)
-            volume = simulate(clean, replace(look, snr=snr), rng=rng)
-            yield source.person, f"{name}, {contrast}, {snr:g}", volume
+def _simulated(scan: KeptScan, look: Look, rng: torch.Generator) -> LabelledVolume:
+    return simulate(scan.load(), look, rng=rng)
 
 
 def _loss(net: nn.Module, batch: Sequence[Tensor], *, spread: float) -> Tensor:
