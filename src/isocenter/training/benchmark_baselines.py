@@ -15,13 +15,15 @@ from isocenter.training.outcomes import Outcomes
 from isocenter.training.recipes.hsfnet import Benchmark, fit_temperature
 from isocenter.training.splits import Split
 
-__all__ = ["BASELINES", "Baseline", "baseline_outcomes"]
+__all__ = ["BASELINES", "TAKEN", "Baseline", "baseline_outcomes"]
 
 Baseline = Literal["constant", "lines", "forest", "forest_facts"]
 """``constant``: how often each class was.  ``lines``: logistic regression, and ``forest``: a
 forest, on what anyone would measure first (:func:`isocenter.ops.slabs.simple_numbers`).
 ``forest_facts``: a forest on these and on the facts that the improved network is given."""
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+TAKEN = ("simple", "damage")
+"""Inputs that these methods are given."""
 N_TREES = 300
 SHARE_TRIED = 0.3
 """Of the columns, at each split of a tree."""
@@ -41,7 +43,7 @@ def baseline_outcomes(recipe: Benchmark, data: Path, split: Split, name: Baselin
     Raises:
         MissingExtra: A forest needs scikit-learn.
     """
-    prepared = recipe.preparation(None, ("simple", "damage"))
+    prepared = recipe.preparation(None, TAKEN)
     known = recipe.images(data)
     learned = recipe.learned(data, split["train"])
     watched, asked = (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch.nn import functional as F
 
@@ -122,6 +123,23 @@ def test_prepared_image_is_the_same_from_folder_and_anew(data: Path, tmp_path: P
         torch.testing.assert_close(first[name], values)
         torch.testing.assert_close(again[name], values)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_another_run_made_is_kept_and_what_it_did_not_is_added(
+    data: Path, tmp_path: Path
+) -> None:
+    image = recipe().images(data)["sub-01"][9]
+    stack = recipe(cache=str(tmp_path)).preparation(None, ("stack",))(image)
+    assert list(stack) == ["stack"]
+    facts = recipe(cache=str(tmp_path)).preparation(None, ("facts", "damage"))(image)
+    (file,) = tmp_path.iterdir()
+    assert set(safetensors.torch.load(file.read_bytes())) >= {"stack", "facts", "damage"}
+    whole = recipe().preparation(None)(image)
+    for name, values in (stack | facts).items():
+        assert torch.equal(values, whole[name])
+    before = file.stat().st_mtime_ns
+    recipe(cache=str(tmp_path)).preparation(None, ("stack", "damage"))(image)
+    assert file.stat().st_mtime_ns == before
 
 
 def test_further_draws_leave_validation_and_pristine_alone(data: Path) -> None:
