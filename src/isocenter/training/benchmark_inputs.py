@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
@@ -19,6 +20,7 @@ from isocenter.data.atomic import write_bytes
 from isocenter.data.preprocess import PublishedStack, Slabs
 from isocenter.data.random import child, generator
 from isocenter.data.volume import Volume
+from isocenter.datasets.benchmark import scan_name
 from isocenter.ops.damage_facts import damage_facts
 from isocenter.ops.slabs import (
     Head,
@@ -28,7 +30,8 @@ from isocenter.ops.slabs import (
     take_slabs,
     usable_axes,
 )
-from isocenter.training.benchmark_scans import BenchmarkScan, Image, clean_scan, distorted
+from isocenter.training.benchmark import Simulator
+from isocenter.training.benchmark_scans import Image, clean_scan
 
 __all__ = ["Examples", "Inputs", "Preparation", "Prepared", "collated", "prepare"]
 
@@ -100,7 +103,7 @@ class Preparation:
         self.inputs, self.padded, self.seed, self.folder = inputs, padded, seed, folder
         self.wanted = tuple(wanted) or ALL
         self._memory: dict[Image, Prepared] = {}
-        self._clean: tuple[BenchmarkScan, Volume] | None = None
+        self._simulator = Simulator(partial(clean_scan, padded=padded, seed=seed), n_kept=1)
 
     def __call__(self, image: Image) -> Prepared:
         """The inputs of an image; the same tensors every time, not to be changed."""
@@ -123,17 +126,13 @@ class Preparation:
         return kept
 
     def _make(self, image: Image, wanted: Sequence[str]) -> Prepared:
-        if self._clean is None or self._clean[0] != image.scan:
-            self._clean = (
-                image.scan,
-                clean_scan(image.scan, padded=self.padded, seed=self.seed),
-            )
-        return prepare(distorted(self._clean[1], image), self.inputs, wanted)
+        drawn = self._simulator(image.scan, image.version, image.seed)
+        return prepare(drawn, self.inputs, wanted)
 
     def _key(self, image: Image) -> str:
         """Everything that decides the content."""
         scan, version = image.scan, image.version
-        parts = [scan.person, scan.name, version.preset, version.artifact, version.level]
+        parts = [scan.person, scan_name(scan), version.preset, version.artifact, version.level]
         how = [self.inputs.stack.to_json(), self.inputs.slabs.to_json()]
         rest = [self.inputs.whole, self.inputs.n_slabs, self.padded, self.seed, image.seed]
         text = json.dumps([parts, how, rest])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from isocenter.data.io import read, write
 from isocenter.data.phantom import head_phantom
 from isocenter.data.preprocess import PublishedStack, Slabs
 from isocenter.data.random import child, generator
+from isocenter.datasets.benchmark import scan_name
 from isocenter.errors import NothingFound, UnknownName, UsageError
+from isocenter.training.benchmark import BenchmarkSet, Simulator
 from isocenter.training.benchmark_inputs import Inputs, collated, prepare
 from isocenter.training.benchmark_nets import NETS, Sizes
-from isocenter.training.benchmark_scans import Image, benchmark_scans, clean_scan, distorted
+from isocenter.training.benchmark_scans import Image, benchmark_scans, clean_scan
 from isocenter.training.recipes.cross_dataset import CrossDatasetRecipe
 from isocenter.training.recipes.hsfnet import ARTIFACTS, HSFNetRecipe, fit_temperature
 from isocenter.training.run import train
@@ -101,7 +104,7 @@ def test_shipped_protocol_tests_whom_the_shipped_network_never_saw(data: Path) -
 
 def test_image_on_the_fly_is_the_version_itself(data: Path) -> None:
     scan = benchmark_scans(data, "brains")[2]
-    clean = clean_scan(scan, padded=False, seed=7)
+    simulated = Simulator(partial(clean_scan, padded=False, seed=7))
     for version in (Version("physical", "noise", 2), Version("physical", "pristine", 0)):
         wanted = make_version(
             replace(read(scan.path), history=()),
@@ -110,7 +113,37 @@ def test_image_on_the_fly_is_the_version_itself(data: Path) -> None:
             scan_name="/sub-02_T1w",
             seed=3,
         )
-        assert torch.equal(distorted(clean, Image(scan, version, 3)).data, wanted.data)
+        assert torch.equal(simulated(scan, version, 3).data, wanted.data)
+
+
+def test_images_are_those_of_the_benchmark_without_files(data: Path) -> None:
+    scans = benchmark_scans(data, "brains")[:2]
+    versions = benchmark_versions("physical", ["motion", "noise"], [1, 3])
+    known = recipe(benchmark_seed=5).images(data)
+    prepared = recipe().preparation(None, ("stack",))
+    items = BenchmarkSet(scans, versions, 5, partial(prepare, inputs=SMALL, wanted=("stack",)))
+    for made, label, person in items:
+        (image,) = [image for image in known[person] if image.version == versions[label]]
+        assert torch.equal(prepared(image)["stack"], made["stack"])
+
+
+def test_scans_of_the_collection_keep_the_names_that_chance_is_drawn_by(tmp_path: Path) -> None:
+    files = {
+        "ms": ("patient-03_visit-1_T2W.nii.gz", "mni_patient-03_FLAIR.nii.gz"),
+        "labels": ("training_seg_02.nii.gz",),
+        "heads": ("glioma_T1.nii.gz",),
+    }
+    for folder, names in files.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).touch()
+    found = benchmark_scans(tmp_path, "ms+labels+heads")
+    assert [(scan.person, scan_name(scan)) for scan in found] == [
+        ("02", "/training_seg_02"),
+        ("glioma", "/glioma_T1"),
+        ("mni-patient-03", "/mni_patient-03_FLAIR"),
+        ("patient-03", "/patient-03_visit-1_T2W"),
+    ]
 
 
 def test_prepared_image_is_the_same_from_folder_and_anew(data: Path, tmp_path: Path) -> None:
@@ -118,7 +151,8 @@ def test_prepared_image_is_the_same_from_folder_and_anew(data: Path, tmp_path: P
     kept = recipe(cache=str(tmp_path)).preparation(None)
     first = kept(image)
     again = recipe(cache=str(tmp_path)).preparation(None)(image)
-    anew = prepare(distorted(clean_scan(image.scan, padded=False, seed=7), image), SMALL)
+    simulated = Simulator(partial(clean_scan, padded=False, seed=7))
+    anew = prepare(simulated(image.scan, image.version, image.seed), SMALL)
     for name, values in anew.items():
         torch.testing.assert_close(first[name], values)
         torch.testing.assert_close(again[name], values)

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from isocenter.artifacts import PRISTINE, benchmark_versions
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.random import child, generator
+from isocenter.datasets.scan import Scan
 from isocenter.errors import NothingFound, UsageError
 from isocenter.training.benchmark_inputs import Examples, Inputs, Preparation, Prepared, collated
 from isocenter.training.benchmark_nets import (
@@ -29,7 +30,7 @@ from isocenter.training.benchmark_nets import (
     config_values,
     summed_loss,
 )
-from isocenter.training.benchmark_scans import BenchmarkScan, Image, benchmark_scans
+from isocenter.training.benchmark_scans import Image, benchmark_scans
 from isocenter.training.outcomes import Outcomes
 from isocenter.training.recipe import Recipe, Task
 from isocenter.training.recipes.assessor import AssessorRecipe
@@ -93,7 +94,7 @@ class Benchmark(Recipe):
         """Class of an image."""
         return benchmark_versions(self.preset, ARTIFACTS).index(image.version)
 
-    def scans(self, data: Path) -> tuple[BenchmarkScan, ...]:
+    def scans(self, data: Path) -> tuple[Scan, ...]:
         """The clean scans of the chosen people."""
         found = benchmark_scans(data, self.source)
         people = sorted({scan.person for scan in found})
