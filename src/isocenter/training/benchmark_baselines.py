@@ -1,14 +1,16 @@
 """Methods without a network that the benchmark's networks are compared with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from isocenter.training.baselines._learned import scikit_learn
-from isocenter.training.baselines.linear import fit_classes
+from isocenter.training.baselines import constant, linear
+from isocenter.training.baselines._learned import Learner, extra_trees
+from isocenter.training.baselines._protocol import Array
 from isocenter.training.benchmark_inputs import Preparation
 from isocenter.training.benchmark_scans import Image
 from isocenter.training.outcomes import Outcomes
@@ -24,11 +26,14 @@ forest, on what anyone would measure first (:func:`isocenter.ops.slabs.simple_nu
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 TAKEN = ("simple", "damage")
 """Inputs that these methods are given."""
-N_TREES = 300
-SHARE_TRIED = 0.3
-"""Of the columns, at each split of a tree."""
 RAREST = 1e-4
-"""Probability below which a forest is not believed."""
+"""Probability of what a method holds for impossible: what it never saw may still be."""
+_LEARNERS: Mapping[str, Learner] = {
+    "constant": constant.learner,
+    "lines": linear.learner,
+    "forest": extra_trees(0),
+    "forest_facts": extra_trees(0),
+}
 
 
 def baseline_outcomes(recipe: Benchmark, data: Path, split: Split, name: Baseline) -> Outcomes:
@@ -45,47 +50,23 @@ def baseline_outcomes(recipe: Benchmark, data: Path, split: Split, name: Baselin
     """
     prepared = recipe.preparation(None, TAKEN)
     known = recipe.images(data)
-    learned = recipe.learned(data, split["train"])
+    learned_from = recipe.learned(data, split["train"])
     watched, asked = (
         [image for unit in split[side] for image in known[unit]] for side in ("validation", "test")
     )
-    labels = torch.tensor([recipe.label(image) for image in learned])
-    logits = _fitted(name, _columns(prepared, learned, name), labels, len(recipe.classes()))
+    labels = np.array([recipe.label(image) for image in learned_from], np.float64)
+    columns = _columns(prepared, learned_from, name)
+    learned = _LEARNERS[name](columns, labels, len(recipe.classes()))
+
+    def logits(images: Sequence[Image]) -> Tensor:
+        said = torch.from_numpy(learned(_columns(prepared, images, name)))
+        return torch.where(said > 0, said, RAREST).log()
+
     truth = torch.tensor([recipe.label(image) for image in watched])
-    temperature = fit_temperature(logits(_columns(prepared, watched, name)), truth)
-    return recipe.outcomes(asked, logits(_columns(prepared, asked, name)), temperature)
+    return recipe.outcomes(asked, logits(asked), fit_temperature(logits(watched), truth))
 
 
-def _columns(prepared: Preparation, images: Sequence[Image], name: Baseline) -> Tensor:
-    rows = []
-    for image in images:
-        inputs = prepared(image)
-        parts = [inputs["simple"]] + ([inputs["damage"]] if name == "forest_facts" else [])
-        rows.append(torch.cat(parts).float())
-    return torch.stack(rows)
-
-
-def _fitted(
-    name: Baseline, columns: Tensor, labels: Tensor, n_classes: int
-) -> Callable[[Tensor], Tensor]:
-    """Log probabilities (rows, classes) of rows of columns."""
-    if name == "constant":
-        shares = torch.bincount(labels, minlength=n_classes) / len(labels)
-        return lambda rows: shares.clamp_min(RAREST).log().expand(len(rows), -1)
-    if name == "lines":
-        return fit_classes(columns, labels, n_classes)
-    return _forest(columns, labels, n_classes)
-
-
-def _forest(columns: Tensor, labels: Tensor, n_classes: int) -> Callable[[Tensor], Tensor]:
-    trees = scikit_learn("ensemble")
-    forest = trees.ExtraTreesClassifier(N_TREES, max_features=SHARE_TRIED, random_state=0)
-    forest.fit(columns.numpy(), labels.numpy())
-
-    def logits(rows: Tensor) -> Tensor:
-        said = torch.full((len(rows), n_classes), RAREST)
-        found = torch.from_numpy(forest.predict_proba(rows.numpy())).float()
-        said[:, torch.from_numpy(forest.classes_).long()] = found.clamp_min(RAREST)
-        return said.log()
-
-    return logits
+def _columns(prepared: Preparation, images: Sequence[Image], name: Baseline) -> Array:
+    taken = TAKEN if name == "forest_facts" else ("simple",)
+    rows = [torch.cat([prepared(image)[part].float() for part in taken]) for image in images]
+    return np.asarray(torch.stack(rows).double().numpy())

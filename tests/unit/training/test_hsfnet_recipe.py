@@ -20,7 +20,13 @@ from isocenter.data.random import child, generator
 from isocenter.datasets.benchmark import scan_name
 from isocenter.errors import NothingFound, UnknownName, UsageError
 from isocenter.training.benchmark import BenchmarkSet, Simulator
-from isocenter.training.benchmark_inputs import Inputs, collated, prepare
+from isocenter.training.benchmark_baselines import (
+    BASELINES,
+    TAKEN,
+    Baseline,
+    baseline_outcomes,
+)
+from isocenter.training.benchmark_inputs import Inputs, Preparation, Prepared, collated, prepare
 from isocenter.training.benchmark_nets import NETS, Sizes
 from isocenter.training.benchmark_scans import Image, benchmark_scans, clean_scan
 from isocenter.training.recipes.cross_dataset import CrossDatasetRecipe
@@ -215,6 +221,26 @@ def test_temperature_never_lowers_the_likelihood() -> None:
     assert float(F.cross_entropy(logits / found, labels)) < before
     sure = F.one_hot(labels, 21).float()
     assert fit_temperature(sure, labels) < 1
+
+
+def planted(image: Image) -> Prepared:
+    """Numbers that tell the class of an image, but for some noise."""
+    rng = child(generator(2), image.scan.person, image.name)
+    told = 4.0 * F.one_hot(torch.tensor(recipe().label(image)), 21)
+    return {name: told + torch.randn(21, generator=rng) for name in TAKEN}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_methods_without_a_network_answer_for_people_never_seen(
+    name: Baseline, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Preparation, "__call__", lambda self, image: planted(image))
+    split = recipe().split(data)
+    said = baseline_outcomes(recipe(), data, split, name)
+    assert set(said.people) == set(split["test"])
+    np.testing.assert_allclose(said.outputs.sum(1), 1)
+    right = (said.outputs.argmax(1) == said.truth).mean()
+    assert right == pytest.approx(1 / 21) if name == "constant" else right > 0.8
 
 
 def test_trained_run_answers_and_is_probed(data: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ themselves to folds, as published, so that all versions of a brain stand on both
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isocenter.artifacts import PRISTINE, benchmark_versions
+from isocenter.artifacts import PRISTINE, Version, benchmark_versions
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.random import child, generator
 from isocenter.datasets.scan import Scan
@@ -87,12 +87,12 @@ class Benchmark(Recipe):
         """Names of the 21 classes, in the order of the outputs."""
         return tuple(
             v.artifact if v.artifact == PRISTINE else f"{v.artifact}_{v.level}"
-            for v in benchmark_versions(self.preset, ARTIFACTS)
+            for v in _versions(self.preset)
         )
 
     def label(self, image: Image) -> int:
         """Class of an image."""
-        return benchmark_versions(self.preset, ARTIFACTS).index(image.version)
+        return _versions(self.preset).index(image.version)
 
     def scans(self, data: Path) -> tuple[Scan, ...]:
         """The clean scans of the chosen people."""
@@ -108,7 +108,7 @@ class Benchmark(Recipe):
         """The benchmark's images by the unit that splits deal: person, or single image."""
         units: dict[str, list[Image]] = {}
         for scan in self.scans(data):
-            for version in benchmark_versions(self.preset, ARTIFACTS):
+            for version in _versions(self.preset):
                 image = Image(scan, version, self.benchmark_seed)
                 unit = f"{scan.person}: {image.name}" if self.protocol == "files" else scan.person
                 units.setdefault(unit, []).append(image)
@@ -299,6 +299,12 @@ def _varied(example: Prepared, rng: torch.Generator, *, n_seen: int | None) -> P
         if float(torch.rand((), generator=rng)) < 0.5:
             slabs = slabs.flip(axis)
     return {**example, "slabs": slabs, "facts": facts}
+
+
+@cache
+def _versions(preset: str) -> tuple[Version, ...]:
+    """Kept, since every look at the registry lists all installed packages."""
+    return benchmark_versions(preset, ARTIFACTS)
 
 
 def shuffled(units: Sequence[str], seed: int, name: str) -> list[str]:
