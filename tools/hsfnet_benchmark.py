@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from isocenter.data.atomic import write_text
-from isocenter.training.benchmark_baselines import BASELINES, baseline_outcomes
+from isocenter.training.benchmark_baselines import BASELINES, TAKEN, baseline_outcomes
 from isocenter.training.benchmark_nets import NETS
 from isocenter.training.judge import answers
 from isocenter.training.outcomes import Outcomes
@@ -45,13 +45,15 @@ def main() -> None:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Make the inputs of every image, or of one part of the people, and nothing else."""
-    recipe = _recipe("facts", 0, options)
+    """Make what the rows take of every image, or of one part of the people, and nothing else."""
     part, n_parts = map(int, options.prepare.split("/"))
-    preparation = recipe.preparation(None, ("label",))
-    units = recipe.people(options.data)[part - 1 :: n_parts]
-    for image in recipe.learned(options.data, units):
-        preparation(image)
+    for row in options.rows:
+        recipe = _recipe(row, 0, options)
+        wanted = TAKEN if _method(row) in BASELINES else recipe.wanted()
+        for unit in recipe.people(options.data)[part - 1 :: n_parts]:
+            preparation = recipe.preparation(None, wanted)
+            for image in recipe.learned(options.data, [unit]):
+                preparation(image)
 
 
 def _row(row: str, fold: int, options: argparse.Namespace) -> Outcomes | None:
@@ -124,7 +126,9 @@ def _options(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--folds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--set", nargs="*", default=[], help="settings of all rows, key=value")
     parser.add_argument("--row-set", nargs="*", default=[], help="ROW:key=value")
-    parser.add_argument("--prepare", default="", help="I/N: only make the inputs of this part")
+    parser.add_argument(
+        "--prepare", default="", help="I/N: only make inputs, of this part of the people"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="auto")
     return parser.parse_args(given)

@@ -95,7 +95,7 @@ def test_chance_comes_from_a_generator_that_was_given(path: Path) -> None:
 def draws_globally(call: ast.Call, name: str) -> bool:
     place, _, what = name.rpartition(".")
     if place in ("np.random", "numpy.random"):
-        seeded = what == "default_rng" and bool(call.args or call.keywords)
+        seeded = what in ("default_rng", "RandomState") and bool(call.args or call.keywords)
         return not seeded and what not in NUMPY_STREAMS
     given = any(keyword.arg == "generator" for keyword in call.keywords)
     return not given and ((place == "torch" and what in DRAWS) or what in DRAWS_IN_PLACE)

@@ -74,7 +74,7 @@ class _Shrink:
         self._weight, self._options, self._levels = weight, options, levels
         self._turns = (turns * int(options.shifts)).tolist()
         self._done, self._n_summed = 0, 0
-        self._sum: Tensor | None = None
+        self._sum = torch.zeros(())
 
     def __call__(self, x: Tensor, step: float) -> Tensor:
         rows, columns = self._turns[self._done]
@@ -87,10 +87,9 @@ class _Shrink:
         )[None]
         self._done += 1
         if len(self._turns) - self._done < max(1, len(self._turns) // AVERAGED):
-            self._sum = small if self._sum is None else self._sum + small
+            self._sum = self._sum + small
             self._n_summed += 1
         return small
 
     def mean(self) -> Tensor:
-        assert self._sum is not None
         return self._sum / self._n_summed

@@ -1,32 +1,39 @@
 """Methods without a network that the benchmark's networks are compared with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from isocenter.training.baselines._learned import scikit_learn
-from isocenter.training.baselines.linear import fit_classes
+from isocenter.training.baselines import constant, linear
+from isocenter.training.baselines._learned import Learner, extra_trees
+from isocenter.training.baselines._protocol import Array
 from isocenter.training.benchmark_inputs import Preparation
 from isocenter.training.benchmark_scans import Image
 from isocenter.training.outcomes import Outcomes
 from isocenter.training.recipes.hsfnet import Benchmark, fit_temperature
 from isocenter.training.splits import Split
 
-__all__ = ["BASELINES", "Baseline", "baseline_outcomes"]
+__all__ = ["BASELINES", "TAKEN", "Baseline", "baseline_outcomes"]
 
 Baseline = Literal["constant", "lines", "forest", "forest_facts"]
 """``constant``: how often each class was.  ``lines``: logistic regression, and ``forest``: a
 forest, on what anyone would measure first (:func:`isocenter.ops.slabs.simple_numbers`).
 ``forest_facts``: a forest on these and on the facts that the improved network is given."""
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
-N_TREES = 300
-SHARE_TRIED = 0.3
-"""Of the columns, at each split of a tree."""
+TAKEN = ("simple", "damage")
+"""Inputs that these methods are given."""
 RAREST = 1e-4
-"""Probability below which a forest is not believed."""
+"""Probability of what a method holds for impossible: what it never saw may still be."""
+_LEARNERS: Mapping[str, Learner] = {
+    "constant": constant.learner,
+    "lines": linear.learner,
+    "forest": extra_trees(0),
+    "forest_facts": extra_trees(0),
+}
 
 
 def baseline_outcomes(
@@ -49,50 +56,26 @@ def baseline_outcomes(
     Raises:
         MissingExtra: A forest needs scikit-learn.
     """
-    prepared = recipe.preparation(None, ("simple", "damage"))
+    prepared = recipe.preparation(None, TAKEN)
     known = recipe.images(data)
-    learned = recipe.learned(data, split["train"])
+    learned_from = recipe.learned(data, split["train"])
     watched, tested = (
         [image for unit in split[side] for image in known[unit]] for side in ("validation", "test")
     )
     asked = tested if asked is None else asked
-    labels = torch.tensor([recipe.label(image) for image in learned])
-    logits = _fitted(name, _columns(prepared, learned, name), labels, len(recipe.classes()))
+    labels = np.array([recipe.label(image) for image in learned_from], np.float64)
+    columns = _columns(prepared, learned_from, name)
+    learned = _LEARNERS[name](columns, labels, len(recipe.classes()))
+
+    def logits(images: Sequence[Image]) -> Tensor:
+        said = torch.from_numpy(learned(_columns(prepared, images, name)))
+        return torch.where(said > 0, said, RAREST).log()
+
     truth = torch.tensor([recipe.label(image) for image in watched])
-    temperature = fit_temperature(logits(_columns(prepared, watched, name)), truth)
-    return recipe.outcomes(asked, logits(_columns(prepared, asked, name)), temperature)
+    return recipe.outcomes(asked, logits(asked), fit_temperature(logits(watched), truth))
 
 
-def _columns(prepared: Preparation, images: Sequence[Image], name: Baseline) -> Tensor:
-    rows = []
-    for image in images:
-        inputs = prepared(image)
-        parts = [inputs["simple"]] + ([inputs["damage"]] if name == "forest_facts" else [])
-        rows.append(torch.cat(parts).float())
-    return torch.stack(rows)
-
-
-def _fitted(
-    name: Baseline, columns: Tensor, labels: Tensor, n_classes: int
-) -> Callable[[Tensor], Tensor]:
-    """Log probabilities (rows, classes) of rows of columns."""
-    if name == "constant":
-        shares = torch.bincount(labels, minlength=n_classes) / len(labels)
-        return lambda rows: shares.clamp_min(RAREST).log().expand(len(rows), -1)
-    if name == "lines":
-        return fit_classes(columns, labels, n_classes)
-    return _forest(columns, labels, n_classes)
-
-
-def _forest(columns: Tensor, labels: Tensor, n_classes: int) -> Callable[[Tensor], Tensor]:
-    trees = scikit_learn("ensemble")
-    forest = trees.ExtraTreesClassifier(N_TREES, max_features=SHARE_TRIED, random_state=0)
-    forest.fit(columns.numpy(), labels.numpy())
-
-    def logits(rows: Tensor) -> Tensor:
-        said = torch.full((len(rows), n_classes), RAREST)
-        found = torch.from_numpy(forest.predict_proba(rows.numpy())).float()
-        said[:, torch.from_numpy(forest.classes_).long()] = found.clamp_min(RAREST)
-        return said.log()
-
-    return logits
+def _columns(prepared: Preparation, images: Sequence[Image], name: Baseline) -> Array:
+    taken = TAKEN if name == "forest_facts" else ("simple",)
+    rows = [torch.cat([prepared(image)[part].float() for part in taken]) for image in images]
+    return np.asarray(torch.stack(rows).double().numpy())

@@ -1,13 +1,14 @@
 """From the images of a benchmark to the inputs of every network compared on it.
 
-All inputs of an image are made together, since simulating it costs most, and kept in a folder
-that runs may share.
+What was made of an image is kept in a folder that runs may share; a run that takes other inputs
+adds them.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
@@ -19,6 +20,7 @@ from isocenter.data.atomic import write_bytes
 from isocenter.data.preprocess import PublishedStack, Slabs
 from isocenter.data.random import child, generator
 from isocenter.data.volume import Volume
+from isocenter.datasets.benchmark import scan_name
 from isocenter.ops.damage_facts import damage_facts
 from isocenter.ops.slabs import (
     Head,
@@ -28,13 +30,15 @@ from isocenter.ops.slabs import (
     take_slabs,
     usable_axes,
 )
-from isocenter.training.benchmark_scans import BenchmarkScan, Image, clean_scan, distorted
+from isocenter.training.benchmark import Simulator
+from isocenter.training.benchmark_scans import Image, clean_scan
 
 __all__ = ["Examples", "Inputs", "Preparation", "Prepared", "collated", "prepare"]
 
 Prepared = dict[str, Tensor]
 """``stack`` (n_slices, side, side) in the scanner's units; ``slabs`` (S, 3, side, side) with
 their ``facts`` (S, N_FACTS); ``damage`` and ``simple``, numbers about the whole image."""
+ALL = ("stack", "slabs", "facts", "damage", "simple")
 
 
 @dataclass(frozen=True)
@@ -50,24 +54,30 @@ class Inputs:
     """Along all usable axes together."""
 
 
-def prepare(image: Volume, inputs: Inputs) -> Prepared:
-    """Everything that any of the networks takes.
+def prepare(image: Volume, inputs: Inputs, wanted: Sequence[str] = ALL) -> Prepared:
+    """What networks take of an image.
+
+    Args:
+        image: Any version of a scan.
+        inputs: How it is cut.
+        wanted: Names of what is to be made; slabs, their facts and the simple numbers come
+            together.
 
     Raises:
         BadVolume: The image is smaller than the crop.
     """
-    crop = image.shape if inputs.whole else inputs.stack.crop
-    stack, _, _ = published_inputs(image.data, replace(inputs.stack, crop=crop))
-    head = find_head(image.data)
-    where = _spread(image, head, inputs)
-    batch = take_slabs(image.data, image.spacing, head, where, inputs.slabs)
-    return {
-        "stack": stack,
-        "slabs": batch.slabs.half(),
-        "facts": batch.facts,
-        "damage": torch.tensor(list(damage_facts(image.data, image.spacing).values())),
-        "simple": simple_numbers(batch),
-    }
+    made: Prepared = {}
+    if "stack" in wanted:
+        crop = image.shape if inputs.whole else inputs.stack.crop
+        made["stack"], _, _ = published_inputs(image.data, replace(inputs.stack, crop=crop))
+    if {"slabs", "facts", "simple"}.intersection(wanted):
+        head = find_head(image.data)
+        where = _spread(image, head, inputs)
+        batch = take_slabs(image.data, image.spacing, head, where, inputs.slabs)
+        made |= {"slabs": batch.slabs.half(), "facts": batch.facts, "simple": simple_numbers(batch)}
+    if "damage" in wanted:
+        made["damage"] = torch.tensor(list(damage_facts(image.data, image.spacing).values()))
+    return made
 
 
 class Preparation:
@@ -78,7 +88,7 @@ class Preparation:
         padded: As in :func:`clean_scan`.
         seed: Of label maps' contrast and of fields of view.
         folder: Where they are kept; ``None`` keeps them in memory alone.
-        wanted: Names of the inputs that are read back; all when empty.
+        wanted: Names of the inputs; all when empty.
     """
 
     def __init__(
@@ -91,41 +101,38 @@ class Preparation:
         wanted: Sequence[str] = (),
     ) -> None:
         self.inputs, self.padded, self.seed, self.folder = inputs, padded, seed, folder
-        self.wanted = tuple(wanted)
+        self.wanted = tuple(wanted) or ALL
         self._memory: dict[Image, Prepared] = {}
-        self._clean: tuple[BenchmarkScan, Volume] | None = None
+        self._simulator = Simulator(partial(clean_scan, padded=padded, seed=seed), n_kept=1)
 
     def __call__(self, image: Image) -> Prepared:
         """The inputs of an image; the same tensors every time, not to be changed."""
         if image not in self._memory:
             made = self._from_folder(image)
-            self._memory[image] = {
-                name: made[name] for name in made if not self.wanted or name in self.wanted
-            }
+            self._memory[image] = {name: made[name] for name in self.wanted}
         return self._memory[image]
 
     def _from_folder(self, image: Image) -> Prepared:
         if self.folder is None:
-            return self._make(image)
+            return self._make(image, self.wanted)
         file = self.folder / f"{self._key(image)}.safetensors"
-        if not file.exists():
+        kept = safetensors.torch.load(file.read_bytes()) if file.exists() else {}
+        missing = [name for name in self.wanted if name not in kept]
+        if missing:
+            kept |= self._make(image, missing)
             self.folder.mkdir(parents=True, exist_ok=True)
-            plain = {name: tensor.contiguous() for name, tensor in self._make(image).items()}
+            plain = {name: tensor.contiguous() for name, tensor in kept.items()}
             write_bytes(file, safetensors.torch.save(plain))
-        return safetensors.torch.load(file.read_bytes())
+        return kept
 
-    def _make(self, image: Image) -> Prepared:
-        if self._clean is None or self._clean[0] != image.scan:
-            self._clean = (
-                image.scan,
-                clean_scan(image.scan, padded=self.padded, seed=self.seed),
-            )
-        return prepare(distorted(self._clean[1], image), self.inputs)
+    def _make(self, image: Image, wanted: Sequence[str]) -> Prepared:
+        drawn = self._simulator(image.scan, image.version, image.seed)
+        return prepare(drawn, self.inputs, wanted)
 
     def _key(self, image: Image) -> str:
         """Everything that decides the content."""
         scan, version = image.scan, image.version
-        parts = [scan.person, scan.name, version.preset, version.artifact, version.level]
+        parts = [scan.person, scan_name(scan), version.preset, version.artifact, version.level]
         how = [self.inputs.stack.to_json(), self.inputs.slabs.to_json()]
         rest = [self.inputs.whole, self.inputs.n_slabs, self.padded, self.seed, image.seed]
         text = json.dumps([parts, how, rest])

@@ -5,19 +5,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from isocenter import registry
-from isocenter.artifacts import Version, make_version
+from isocenter.artifacts import Version
 from isocenter.data.io import read
 from isocenter.data.random import child, generator
 from isocenter.data.volume import Volume
+from isocenter.datasets.benchmark import scan_name
 from isocenter.datasets.collection import sources
 from isocenter.datasets.label_heads import paint_head
+from isocenter.datasets.scan import Scan
 from isocenter.errors import NothingFound, UnknownName
 from isocenter.training.examples import with_field_of_view
 
-__all__ = ["FOLDERS", "BenchmarkScan", "Image", "benchmark_scans", "clean_scan", "distorted"]
+__all__ = ["FOLDERS", "Image", "benchmark_scans", "clean_scan"]
 
 FOLDERS = ("brains", "dicom", "heads", "labels", "ms", "spine")
 """Folders of the collection whose scans are known by name."""
+LABELS = "labels"
+"""The one that holds label maps."""
 _PICKED: Mapping[str, Mapping[str, str]] = {
     "heads": {
         "glioma_FLAIR.nii.gz": "glioma",
@@ -35,21 +39,10 @@ _PICKED: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class BenchmarkScan:
-    """A clean scan, or a label map that one is painted from."""
-
-    person: str
-    name: str
-    """Unique among this person's; chance is drawn by it, as ``isocenter simulate`` does."""
-    path: Path
-    is_labels: bool = False
-
-
-@dataclass(frozen=True)
 class Image:
     """One image of the benchmark: a version of a scan."""
 
-    scan: BenchmarkScan
+    scan: Scan
     version: Version
     seed: int
     """Of the benchmark; another one draws the same versions anew."""
@@ -58,10 +51,10 @@ class Image:
     def name(self) -> str:
         """As in ``sub-01_T1w blur_2``; unique within a benchmark."""
         level = f"_{self.version.level}" if self.version.level else ""
-        return f"{self.scan.name.strip('/')} {self.version.artifact}{level}"
+        return f"{scan_name(self.scan).strip('/')} {self.version.artifact}{level}"
 
 
-def benchmark_scans(data: Path, source: str) -> tuple[BenchmarkScan, ...]:
+def benchmark_scans(data: Path, source: str) -> tuple[Scan, ...]:
     """The clean scans of one or several sources, by person and name.
 
     Args:
@@ -74,45 +67,33 @@ def benchmark_scans(data: Path, source: str) -> tuple[BenchmarkScan, ...]:
         NothingFound: A source has no scan there.
     """
     found = [scan for part in source.split("+") for scan in _scans_of(data, part)]
-    return tuple(sorted(found, key=lambda scan: (scan.person, scan.name)))
+    return tuple(sorted(found, key=lambda scan: (scan.person, scan_name(scan))))
 
 
-def clean_scan(scan: BenchmarkScan, *, padded: bool, seed: int) -> Volume:
+def clean_scan(scan: Scan, *, padded: bool, seed: int) -> Volume:
     """The undamaged image that all versions of a scan are made from.
 
     Args:
-        scan: Which one.
+        scan: Which one; of the folder ``labels``, a label map that a head is painted from.
         padded: Put a cropped scan back into a scanner's field of view, which ghosts need to
             wrap around as they do in life.
         seed: Decides what a label map is painted like, and the field of view.
     """
-    image = replace(read(scan.path), history=())
-    rng = child(generator(seed), "clean", scan.person, scan.name)
-    if scan.is_labels:
+    image = replace(read(scan.path, contrast=scan.contrast), history=())
+    rng = child(generator(seed), "clean", scan.person, scan_name(scan))
+    if scan.dataset == LABELS:
         image = paint_head(image, rng=rng)
     image = replace(image, data=image.data.clamp_min(0))
     return with_field_of_view(image, rng=child(rng, "field of view")) if padded else image
 
 
-def distorted(clean: Volume, image: Image) -> Volume:
-    """The image, as ``isocenter simulate`` writes it but for the rounding of its file."""
-    scan = image.scan
-    return make_version(
-        clean, image.version, person=scan.person, scan_name=scan.name, seed=image.seed
-    )
-
-
-def _scans_of(data: Path, source: str) -> Sequence[BenchmarkScan]:
+def _scans_of(data: Path, source: str) -> Sequence[Scan]:
     if source in _PICKED:
         found = _picked(data, source)
     elif source in FOLDERS:
         found = _of_collection(data, source)
     elif source in registry.datasets.names():
-        layout = registry.datasets.get(source).LAYOUT
-        found = [
-            BenchmarkScan(s.person, f"{s.session or ''}/{_stem(s.path)}", s.path)
-            for s in layout.index(data)
-        ]
+        found = registry.datasets.get(source).LAYOUT.index(data)
     else:
         raise UnknownName("source", source, (*FOLDERS, *registry.datasets.names()))
     if not found:
@@ -120,28 +101,18 @@ def _scans_of(data: Path, source: str) -> Sequence[BenchmarkScan]:
     return found
 
 
-def _picked(data: Path, folder: str) -> list[BenchmarkScan]:
+def _picked(data: Path, folder: str) -> list[Scan]:
     paths = [data / folder / name for name in _PICKED[folder]]
     return [
-        BenchmarkScan(_PICKED[folder][path.name], f"/{_stem(path)}", path)
+        Scan(_PICKED[folder][path.name], path, None, None, folder)
         for path in paths
         if path.exists()
     ]
 
 
-def _of_collection(data: Path, folder: str) -> list[BenchmarkScan]:
+def _of_collection(data: Path, folder: str) -> list[Scan]:
     return [
-        BenchmarkScan(
-            source.person.split("/")[1],
-            f"/{_stem(source.path)}",
-            source.path,
-            is_labels=source.kind == "labels",
-        )
+        Scan(source.person.split("/")[1], source.path, source.contrast, None, folder)
         for source in sources(data)
         if source.path.parent.name == folder
     ]
-
-
-def _stem(path: Path) -> str:
-    """The file's name without its endings."""
-    return path.name.split(".")[0]

@@ -25,7 +25,7 @@ from isocenter.ops.regions import head_mask, head_scale
 from isocenter.statistics import srocc
 from isocenter.training.baselines import BASELINES, Row, across_folds
 from isocenter.training.baselines._features import FeatureTable, fingerprint
-from isocenter.training.baselines._learned import LearnsFromFeatures, forest
+from isocenter.training.baselines._learned import LearnsFromFeatures, extra_trees, forest
 from isocenter.training.baselines.brisque_svr import slice_features
 from isocenter.training.baselines.iqm_forest import feature_names
 from tests.unit.measures import _heads
@@ -134,6 +134,20 @@ def test_the_constant_of_classes_is_how_often_each_was() -> None:
     assert constant.predict(known[:2]).outputs.tolist() == [[0.25, 0, 0.75, 0]] * 2
     with pytest.raises(UsageError, match="no rows"):
         BASELINES.get("constant").method().fit([], [])
+
+
+def test_extra_trees_find_the_one_feature_that_tells_and_know_unseen_classes() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(120, 30))
+    truth = (values[:, 7] > 0).astype(float)
+    said = extra_trees(0)(values[:80], truth[:80], 3)(values[80:])
+    assert said.shape == (40, 3)
+    assert (said.argmax(1) == truth[80:]).mean() > 0.8
+    assert not said[:, 2].any()
+    missing = values.copy()
+    missing[:, 3] = np.nan
+    number = extra_trees(0)(missing[:80], values[:80, 7], None)(missing[80:])
+    assert srocc(number[:, 0], values[80:, 7]) > 0.8
 
 
 def test_a_person_in_two_folds_is_refused_by_name(rows: list[Row]) -> None:

@@ -15,7 +15,7 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.benchmark import read_benchmark
 from isocenter.study.simulate import make_job, simulate
 from isocenter.study.sources import find_sources
-from isocenter.training.benchmark import BenchmarkSet
+from isocenter.training.benchmark import BenchmarkSet, Simulator
 from tests.unit.study.scans import write_scans
 
 SEED = 3
@@ -31,8 +31,9 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scans(tmp_path_factory.mktemp("clean"), n_people=2)
 
 
-def drawn(clean: Path, **options: int) -> BenchmarkSet[Tensor]:
-    return BenchmarkSet(find_sources(clean).scans, VERSIONS, SEED, voxels, **options)
+def drawn(clean: Path, n_kept: int = 2) -> BenchmarkSet[Tensor]:
+    simulator = Simulator(n_kept=n_kept)
+    return BenchmarkSet(find_sources(clean).scans, VERSIONS, SEED, voxels, simulator=simulator)
 
 
 def test_items_equal_the_written_images_to_the_storages_rounding(
@@ -67,7 +68,7 @@ def test_no_more_scans_stay_in_memory_than_asked_for(clean: Path) -> None:
     items = drawn(clean, n_kept=1)
     for i in range(len(items)):
         _ = items[i]
-        assert len(items._kept) == 1
+        assert len(items.simulator._kept) == 1
 
 
 def test_ends(clean: Path) -> None:

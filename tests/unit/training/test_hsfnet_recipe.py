@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch.nn import functional as F
 
@@ -15,11 +17,18 @@ from isocenter.data.io import read, write
 from isocenter.data.phantom import head_phantom
 from isocenter.data.preprocess import PublishedStack, Slabs
 from isocenter.data.random import child, generator
+from isocenter.datasets.benchmark import scan_name
 from isocenter.errors import NothingFound, UnknownName, UsageError
-from isocenter.training.benchmark_baselines import baseline_outcomes
-from isocenter.training.benchmark_inputs import Inputs, collated, prepare
+from isocenter.training.benchmark import BenchmarkSet, Simulator
+from isocenter.training.benchmark_baselines import (
+    BASELINES,
+    TAKEN,
+    Baseline,
+    baseline_outcomes,
+)
+from isocenter.training.benchmark_inputs import Inputs, Preparation, Prepared, collated, prepare
 from isocenter.training.benchmark_nets import NETS, Sizes
-from isocenter.training.benchmark_scans import Image, benchmark_scans, clean_scan, distorted
+from isocenter.training.benchmark_scans import Image, benchmark_scans, clean_scan
 from isocenter.training.recipes.cross_dataset import CrossDatasetRecipe, Judge, Seen
 from isocenter.training.recipes.hsfnet import (
     ARTIFACTS,
@@ -106,7 +115,7 @@ def test_shipped_protocol_tests_whom_the_shipped_network_never_saw(data: Path) -
 
 def test_image_on_the_fly_is_the_version_itself(data: Path) -> None:
     scan = benchmark_scans(data, "brains")[2]
-    clean = clean_scan(scan, padded=False, seed=7)
+    simulated = Simulator(partial(clean_scan, padded=False, seed=7))
     for version in (Version("physical", "noise", 2), Version("physical", "pristine", 0)):
         wanted = make_version(
             replace(read(scan.path), history=()),
@@ -115,7 +124,37 @@ def test_image_on_the_fly_is_the_version_itself(data: Path) -> None:
             scan_name="/sub-02_T1w",
             seed=3,
         )
-        assert torch.equal(distorted(clean, Image(scan, version, 3)).data, wanted.data)
+        assert torch.equal(simulated(scan, version, 3).data, wanted.data)
+
+
+def test_images_are_those_of_the_benchmark_without_files(data: Path) -> None:
+    scans = benchmark_scans(data, "brains")[:2]
+    versions = benchmark_versions("physical", ["motion", "noise"], [1, 3])
+    known = recipe(benchmark_seed=5).images(data)
+    prepared = recipe().preparation(None, ("stack",))
+    items = BenchmarkSet(scans, versions, 5, partial(prepare, inputs=SMALL, wanted=("stack",)))
+    for made, label, person in items:
+        (image,) = [image for image in known[person] if image.version == versions[label]]
+        assert torch.equal(prepared(image)["stack"], made["stack"])
+
+
+def test_scans_of_the_collection_keep_the_names_that_chance_is_drawn_by(tmp_path: Path) -> None:
+    files = {
+        "ms": ("patient-03_visit-1_T2W.nii.gz", "mni_patient-03_FLAIR.nii.gz"),
+        "labels": ("training_seg_02.nii.gz",),
+        "heads": ("glioma_T1.nii.gz",),
+    }
+    for folder, names in files.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).touch()
+    found = benchmark_scans(tmp_path, "ms+labels+heads")
+    assert [(scan.person, scan_name(scan)) for scan in found] == [
+        ("02", "/training_seg_02"),
+        ("glioma", "/glioma_T1"),
+        ("mni-patient-03", "/mni_patient-03_FLAIR"),
+        ("patient-03", "/patient-03_visit-1_T2W"),
+    ]
 
 
 def test_prepared_image_is_the_same_from_folder_and_anew(data: Path, tmp_path: Path) -> None:
@@ -123,11 +162,29 @@ def test_prepared_image_is_the_same_from_folder_and_anew(data: Path, tmp_path: P
     kept = recipe(cache=str(tmp_path)).preparation(None)
     first = kept(image)
     again = recipe(cache=str(tmp_path)).preparation(None)(image)
-    anew = prepare(distorted(clean_scan(image.scan, padded=False, seed=7), image), SMALL)
+    simulated = Simulator(partial(clean_scan, padded=False, seed=7))
+    anew = prepare(simulated(image.scan, image.version, image.seed), SMALL)
     for name, values in anew.items():
         torch.testing.assert_close(first[name], values)
         torch.testing.assert_close(again[name], values)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_another_run_made_is_kept_and_what_it_did_not_is_added(
+    data: Path, tmp_path: Path
+) -> None:
+    image = recipe().images(data)["sub-01"][9]
+    stack = recipe(cache=str(tmp_path)).preparation(None, ("stack",))(image)
+    assert list(stack) == ["stack"]
+    facts = recipe(cache=str(tmp_path)).preparation(None, ("facts", "damage"))(image)
+    (file,) = tmp_path.iterdir()
+    assert set(safetensors.torch.load(file.read_bytes())) >= {"stack", "facts", "damage"}
+    whole = recipe().preparation(None)(image)
+    for name, values in (stack | facts).items():
+        assert torch.equal(values, whole[name])
+    before = file.stat().st_mtime_ns
+    recipe(cache=str(tmp_path)).preparation(None, ("stack", "damage"))(image)
+    assert file.stat().st_mtime_ns == before
 
 
 def test_further_draws_leave_validation_and_pristine_alone(data: Path) -> None:
@@ -169,6 +226,26 @@ def test_temperature_never_lowers_the_likelihood() -> None:
     assert float(F.cross_entropy(logits / found, labels)) < before
     sure = F.one_hot(labels, 21).float()
     assert fit_temperature(sure, labels) < 1
+
+
+def planted(image: Image) -> Prepared:
+    """Numbers that tell the class of an image, but for some noise."""
+    rng = child(generator(2), image.scan.person, image.name)
+    told = 4.0 * F.one_hot(torch.tensor(recipe().label(image)), 21)
+    return {name: told + torch.randn(21, generator=rng) for name in TAKEN}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_methods_without_a_network_answer_for_people_never_seen(
+    name: Baseline, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Preparation, "__call__", lambda self, image: planted(image))
+    split = recipe().split(data)
+    said = baseline_outcomes(recipe(), data, split, name)
+    assert set(said.people) == set(split["test"])
+    np.testing.assert_allclose(said.outputs.sum(1), 1)
+    right = (said.outputs.argmax(1) == said.truth).mean()
+    assert right == pytest.approx(1 / 21) if name == "constant" else right > 0.8
 
 
 def test_trained_run_answers_and_is_probed(data: Path, tmp_path: Path) -> None:

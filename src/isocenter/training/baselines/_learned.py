@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,15 @@ from isocenter.errors import MissingExtra, UsageError
 from isocenter.training.baselines._features import FeatureTable
 from isocenter.training.baselines._protocol import Answers, Array, Row
 
-__all__ = ["Learned", "Learner", "LearnsFromFeatures", "forest", "scikit_learn", "spread"]
+__all__ = [
+    "Learned",
+    "Learner",
+    "LearnsFromFeatures",
+    "extra_trees",
+    "forest",
+    "scikit_learn",
+    "spread",
+]
 
 Learned = Callable[[Array], Array]
 """(rows, features) -> (rows, columns)."""
@@ -20,7 +29,9 @@ Learner = Callable[[Array, Array, int | None], Learned]
 """Features, truth and number of classes, as :meth:`Method.fit` takes them."""
 N_TREES = 300
 SMALLEST_LEAF = 2
-"""Rows."""
+"""Rows, of a random forest."""
+SHARE_TRIED = 0.3
+"""Of the features, at each split of an extremely randomised tree."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,20 +93,30 @@ def forest(seed: int) -> Learner:
 
     Breiman, Machine Learning 45, 2001, doi:10.1023/A:1010933404324.
     """
+    settings = {"min_samples_leaf": SMALLEST_LEAF, "random_state": seed}
+    return partial(_grown, "RandomForest", settings)
 
-    def learner(values: Array, truth: Array, n_classes: int | None) -> Learned:
-        ensemble = scikit_learn("ensemble")
-        # A feature that no row has would be a column without a split.
-        known = ~np.isnan(values).all(0)
-        kind = "RandomForestRegressor" if n_classes is None else "RandomForestClassifier"
-        trees = getattr(ensemble, kind)(
-            n_estimators=N_TREES, min_samples_leaf=SMALLEST_LEAF, random_state=seed
-        ).fit(values[:, known], truth if n_classes is None else truth.astype(int))
-        if n_classes is None:
-            return lambda new: np.asarray(trees.predict(new[:, known]))[:, None]
-        return lambda new: spread(trees.predict_proba(new[:, known]), trees.classes_, n_classes)
 
-    return learner
+def extra_trees(seed: int) -> Learner:
+    """Extremely randomised trees, for many features of which few matter.
+
+    Geurts et al., Machine Learning 63, 2006, doi:10.1007/s10994-006-6226-1.
+    """
+    settings = {"max_features": SHARE_TRIED, "random_state": seed}
+    return partial(_grown, "ExtraTrees", settings)
+
+
+def _grown(
+    kind: str, settings: dict[str, Any], values: Array, truth: Array, n_classes: int | None
+) -> Learned:
+    # A feature that no row has would be a column without a split.
+    known = ~np.isnan(values).all(0)
+    task = "Regressor" if n_classes is None else "Classifier"
+    trees = getattr(scikit_learn("ensemble"), f"{kind}{task}")(n_estimators=N_TREES, **settings)
+    trees.fit(values[:, known], truth if n_classes is None else truth.astype(int))
+    if n_classes is None:
+        return lambda new: np.asarray(trees.predict(new[:, known]))[:, None]
+    return lambda new: spread(trees.predict_proba(new[:, known]), trees.classes_, n_classes)
 
 
 def spread(probabilities: Array, classes: npt.NDArray[np.int64], n_classes: int) -> Array:

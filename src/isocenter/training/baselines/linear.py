@@ -12,7 +12,7 @@ from isocenter.training.baselines._learned import Learned, LearnsFromFeatures
 from isocenter.training.baselines._protocol import Array, Method
 from isocenter.training.baselines._simple import simple_table
 
-__all__ = ["Linear", "fit_classes", "fit_values", "method"]
+__all__ = ["Linear", "fit_classes", "fit_values", "learner", "method"]
 
 RIDGE = 1e-2
 """Weight of the squared coefficients; inputs are standardised."""
@@ -24,7 +24,17 @@ def method(*, path: Path | None = None) -> Method:
     Args:
         path: Table in which the numbers are kept by the scan's hash.
     """
-    return LearnsFromFeatures(simple_table(path), _learner, needs_all=True)
+    return LearnsFromFeatures(simple_table(path), learner, needs_all=True)
+
+
+def learner(values: Array, truth: Array, n_classes: int | None) -> Learned:
+    """Straight lines on any features."""
+    x = torch.from_numpy(values).float()
+    if n_classes is None:
+        line = fit_values(x, torch.from_numpy(truth).float())
+        return lambda new: _outputs(line, new)
+    line = fit_classes(x, torch.from_numpy(truth).long(), n_classes)
+    return lambda new: np.asarray(torch.from_numpy(_outputs(line, new)).softmax(1).numpy())
 
 
 @dataclass(frozen=True)
@@ -73,15 +83,6 @@ def fit_values(x: Tensor, y: Tensor) -> Linear:
     penalty[-1, -1] = 0
     weight = torch.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ y[:, None])
     return Linear(mean, scale, weight)
-
-
-def _learner(values: Array, truth: Array, n_classes: int | None) -> Learned:
-    x = torch.from_numpy(values).float()
-    if n_classes is None:
-        line = fit_values(x, torch.from_numpy(truth).float())
-        return lambda new: _outputs(line, new)
-    line = fit_classes(x, torch.from_numpy(truth).long(), n_classes)
-    return lambda new: np.asarray(torch.from_numpy(_outputs(line, new)).softmax(1).numpy())
 
 
 def _outputs(line: Linear, values: Array) -> Array:

@@ -7,7 +7,7 @@ themselves to folds, as published, so that all versions of a brain stand on both
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from isocenter.artifacts import PRISTINE, benchmark_versions
+from isocenter.artifacts import PRISTINE, Version, benchmark_versions
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.random import child, generator
+from isocenter.datasets.scan import Scan
 from isocenter.errors import NothingFound, UsageError
 from isocenter.training.benchmark_inputs import Examples, Inputs, Preparation, Prepared, collated
 from isocenter.training.benchmark_nets import (
@@ -29,7 +30,7 @@ from isocenter.training.benchmark_nets import (
     config_values,
     summed_loss,
 )
-from isocenter.training.benchmark_scans import BenchmarkScan, Image, benchmark_scans
+from isocenter.training.benchmark_scans import Image, benchmark_scans
 from isocenter.training.outcomes import Outcomes
 from isocenter.training.recipe import Recipe, Task
 from isocenter.training.recipes.assessor import AssessorRecipe
@@ -86,14 +87,14 @@ class Benchmark(Recipe):
         """Names of the 21 classes, in the order of the outputs."""
         return tuple(
             v.artifact if v.artifact == PRISTINE else f"{v.artifact}_{v.level}"
-            for v in benchmark_versions(self.preset, ARTIFACTS)
+            for v in _versions(self.preset)
         )
 
     def label(self, image: Image) -> int:
         """Class of an image."""
-        return benchmark_versions(self.preset, ARTIFACTS).index(image.version)
+        return _versions(self.preset).index(image.version)
 
-    def scans(self, data: Path) -> tuple[BenchmarkScan, ...]:
+    def scans(self, data: Path) -> tuple[Scan, ...]:
         """The clean scans of the chosen people."""
         found = benchmark_scans(data, self.source)
         people = sorted({scan.person for scan in found})
@@ -107,7 +108,7 @@ class Benchmark(Recipe):
         """The benchmark's images by the unit that splits deal: person, or single image."""
         units: dict[str, list[Image]] = {}
         for scan in self.scans(data):
-            for version in benchmark_versions(self.preset, ARTIFACTS):
+            for version in _versions(self.preset):
                 image = Image(scan, version, self.benchmark_seed)
                 unit = f"{scan.person}: {image.name}" if self.protocol == "files" else scan.person
                 units.setdefault(unit, []).append(image)
@@ -298,6 +299,12 @@ def _varied(example: Prepared, rng: torch.Generator, *, n_seen: int | None) -> P
         if float(torch.rand((), generator=rng)) < 0.5:
             slabs = slabs.flip(axis)
     return {**example, "slabs": slabs, "facts": facts}
+
+
+@cache
+def _versions(preset: str) -> tuple[Version, ...]:
+    """Kept, since every look at the registry lists all installed packages."""
+    return benchmark_versions(preset, ARTIFACTS)
 
 
 def shuffled(units: Sequence[str], seed: int, name: str) -> list[str]:
