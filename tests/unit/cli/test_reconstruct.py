@@ -33,7 +33,7 @@ def refused(words: tuple[object, ...], capsys: pytest.CaptureFixture[str]) -> tu
     [
         (("--method", "sens"), 2, "did you mean 'sense'?"),
         (("--method", "sense", "--samples", "4"), 2, "--samples means nothing to sense"),
-        (("--method", "sense", "--set", "wight=1"), 2, "did you mean 'weight'?"),
+        (("--method", "sense", "--set", "weights=1"), 2, "did you mean 'weight'?"),
         (("--method", "sense", "--acceleration", "2"), 3, "already undersampled (R="),
         (("--mask", "unifrm"), 2, "neither a file nor a kind of mask"),
         (("--acceleration", "0.5"), 2, "give a number above 1"),
