@@ -42,7 +42,8 @@ UNSEEN = (
 
 
 def main() -> None:
-    run = Run.load(_options().run)
+    options = _options()
+    run = Run.load(options.run)
     recipe = run.recipe
     assert isinstance(recipe, PriorRecipe)
     trained = Checkpoint.load(run.model)
@@ -51,7 +52,8 @@ def main() -> None:
     net, split = load_prior(rounded).net, run.split()
     scores = {side: _scores(recipe, run, net, split[side]) for side in ("validation", "test")}
     shipped = run.folder / "prior.safetensors"
-    replace(trained, card=_card(run, trained.card, scores)).save(shipped, dtype=torch.float16)
+    card = _card(run, trained.card, scores) | {"note": options.note}
+    replace(trained, card=card).save(shipped, dtype=torch.float16)
     write_text(run.folder / "prior.md", _table(scores))
     print(_table(scores))
 
@@ -152,6 +154,7 @@ def _interval(value: Sequence[float]) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, required=True, help="folder of `isocenter train`")
+    parser.add_argument("--note", default=None, help="what else the card must say of the run")
     return parser.parse_args()
 
 

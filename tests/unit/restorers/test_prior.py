@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ import torch
 from torch import Tensor
 
 from isocenter.data.checkpoint import Checkpoint
+from isocenter.data.io import read
 from isocenter.data.preprocess import ComplexImage
 from isocenter.data.random import generator
+from isocenter.datasets.sample import path as sample
 from isocenter.diffusion.parametrisation import Parametrisation
+from isocenter.diffusion.projector import Whole, low_columns
 from isocenter.errors import BadCheckpoint, BadKSpace
 from isocenter.nets import complex_unet, ddpm
 from isocenter.restorers._prior import Prior, load_prior
@@ -107,3 +111,43 @@ def test_weights_that_are_no_prior_are_refused(tmp_path: Path) -> None:
     other = Checkpoint("resnet", *(getattr(loaded, part) for part in PARTS), loaded.tensors)
     with pytest.raises(BadCheckpoint, match="resnet"):
         load_prior(other.save(tmp_path / "other.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Prior:
+    return load_prior(None)
+
+
+@pytest.fixture(scope="module")
+def slice_of_nobody_known() -> Tensor:
+    """Of the sample scan, which no network that ships has learned from; with a phase."""
+    data = read(sample()).data
+    image = data[:, :, data.shape[2] // 2]
+    image = 0.9 * image / image.flatten().kthvalue(int(0.995 * image.numel())).values
+    phase = torch.linspace(-1, 2, image.shape[0])[:, None] * torch.ones(image.shape[1])
+    return torch.polar(image.clamp_min(0), phase)[None]
+
+
+@pytest.mark.parametrize(("sigma", "gain"), [(0.03, 7.0), (0.1, 10.0), (0.3, 13.0)])
+@pytest.mark.parametrize("width", [None, 16])
+def test_the_shipped_prior_denoises_a_head_that_it_never_saw(
+    shipped: Prior, slice_of_nobody_known: Tensor, sigma: float, gain: float, width: int | None
+) -> None:
+    clean = slice_of_nobody_known
+    noise = torch.randn(clean.shape, dtype=torch.complex64, generator=generator(0)) * 2**0.5
+    part = Whole() if width is None else low_columns(tuple(clean.shape[1:]), width)
+    noisy = clean + sigma * part(noise)
+    said = shipped.denoiser(width)(noisy, torch.tensor([sigma]))
+    before, after = ((image - clean).abs().square().mean() for image in (noisy, said))
+    assert 10 * float(torch.log10(before / after)) > gain
+
+
+def test_the_shipped_prior_says_what_it_is(shipped: Prior) -> None:
+    card = Checkpoint.load(files("isocenter") / "weights" / "prior.safetensors").card
+    assert card["licence"] == "Apache-2.0"
+    assert all("(" in origin for origin in card["data"])
+    assert "brains/sub-67" in card["split"]["test"]
+    people = [person for side in card["split"].values() for person in side]
+    assert len(people) == len(set(people))
+    assert {"seed", "steps", "schedule", "unseen", "scores", "commit"} <= set(card)
+    assert shipped.units.brightness == 0.9

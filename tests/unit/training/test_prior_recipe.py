@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import default_collate
 
 from isocenter.data.io import write
 from isocenter.data.random import child, generator
 from isocenter.data.volume import Volume
 from isocenter.datasets.collection import sources
 from isocenter.datasets.label_heads import paint_slice
-from isocenter.nets.complex_unet import Config
+from isocenter.nets.complex_unet import Config, build
 from isocenter.restorers._prior import load_prior
 from isocenter.training.complex_slices import (
     ComplexSlices,
@@ -33,9 +33,6 @@ from isocenter.training.recipes.prior import PriorRecipe
 from isocenter.training.schedule import Schedule
 
 SIDE = 40
-LONGER = Schedule(
-    n_steps=40, batch=2, warm_up=1, learning_rate=3e-3, validate_every=40, save_every=40
-)
 SMALL = PriorRecipe(
     schedule=Schedule(n_steps=4, batch=2, warm_up=1, validate_every=4, save_every=4),
     config=Config(widths=(4, 6), n_down=(1, 1), n_up=(1,), n_condition=8),
@@ -172,17 +169,18 @@ def test_it_trains_and_is_judged_at_every_level(trainer: Trainer) -> None:
     assert each[0] > each[1] > each[2]
 
 
-def test_more_steps_denoise_better(data: Path, trainer: Trainer) -> None:
-    known = trainer.task.validate
-    assert known is not None
-    before = known(SMALL.task(data, SMALL.split(data), trainer.folder).net.eval())
-    longer = replace(SMALL, schedule=LONGER)
-    task = longer.task(data, longer.split(data), trainer.folder)
-    fabric = make_fabric("cpu", precision="32")
-    after = Trainer(task, longer.schedule, trainer.folder / "long", fabric, seed=1)
-    (trainer.folder / "long").mkdir()
-    assert after.run(say=lambda line: None)
-    assert known(after.averaged())["PSNR"] > before["PSNR"] + 0.3
+def test_the_loss_teaches_to_denoise(trainer: Trainer) -> None:
+    batch = default_collate([trainer.task.examples[i] for i in range(4)])
+    net = build(Config(widths=(8, 12), n_down=(1, 1), n_up=(1,), n_condition=8), seed=1)
+    adam = torch.optim.AdamW(net.parameters(), lr=5e-3)
+    losses = []
+    for _ in range(60):
+        adam.zero_grad()
+        loss = trainer.task.loss(net, batch)
+        loss.backward()
+        adam.step()
+        losses.append(float(loss.detach()))
+    assert min(losses[-5:]) < 0.7 * losses[0]
 
 
 def test_the_file_serves_as_a_prior(trainer: Trainer, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class PriorRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=6500,
+            n_steps=10_000,
             batch=8,
             learning_rate=1.5e-3,
             weight_decay=1e-4,
