@@ -37,7 +37,7 @@ N_CROPS = 12
 UNSEEN = (
     "measured phase and measured coil images: every phase is simulated",
     "anything but heads, contrast agent, implants, pathology but for MS lesions",
-    "lesions of the two people with lesion masks",
+    "in learning, the two people with lesion masks: one is on the validation side, one is tested",
 )
 
 
