@@ -3,8 +3,7 @@
 Every one is linear, ``dx = f(t) P x dt + g(t) P dw``, so that what it makes of a clean image is
 known in closed form: ``x(t) = x0 + (a(t) - 1) P x0 + s(t) P z``, where ``z`` is complex with
 standard deviation 1 in real and imaginary part, and ``t`` runs from 0 to 1.  Song et al.,
-arXiv:2011.13456, equations 29-33; over a projector: HFS-SDE, arXiv:2208.05481, doi
-10.1109/TMI.2024.3351702.
+arXiv:2011.13456, equations 29-33; over a projector: HFS-SDE, arXiv:2208.05481.
 """
 
 import math

@@ -1,6 +1,6 @@
 """The sampler of HFS-SDE as it was published, with its faults by name.
 
-Du et al., IEEE Trans. Med. Imaging 43(5), 2024, doi:10.1109/TMI.2024.3351702, arXiv:2208.05481:
+IEEE Trans. Med. Imaging 43(5):1853-1865, 2024, arXiv:2208.05481:
 one Langevin step and one Euler-Maruyama step at every time, each drawn to the data by a
 gradient whose length is matched to the score's.
 """

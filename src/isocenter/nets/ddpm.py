@@ -1,7 +1,7 @@
 """The U-Net of denoising diffusion, in the configuration that HFS-SDE was published with.
 
 Ho et al., arXiv:2006.11239, appendix B, as it is used for score matching in arXiv:2011.13456 and
-by HFS-SDE, doi:10.1109/TMI.2024.3351702.  The defaults have 34,425,602 weights.  As published, the
+by HFS-SDE, arXiv:2208.05481.  The defaults have 34,425,602 weights.  As published, the
 single attention stands at the lowest resolution, because ``attention`` names a side that no level
 of a 320 x 320 image has.
 """

@@ -1,7 +1,7 @@
 """HFS-SDE: diffusion in the part of k-space that was not measured, drawn to what was.
 
-Du et al., IEEE Trans. Med. Imaging 43(5), 2024, doi:10.1109/TMI.2024.3351702.  The default is not
-its published sampler but one of few evaluations: denoise, agree with the data by conjugate
+IEEE Trans. Med. Imaging 43(5):1853-1865, 2024, arXiv:2208.05481.  The default is not its
+published sampler but one of few evaluations: denoise, agree with the data by conjugate
 gradients (DDS, arXiv:2303.05754), noise again, from a SENSE image on, and the mean of several.
 """
 
@@ -90,6 +90,9 @@ def reconstruct(
 ) -> Restored:
     """Mean over samples of every slice, and the standard deviation of their magnitude.
 
+    The diffusion is that of arXiv:2208.05481, the sampler that of DDS, arXiv:2303.05754, from a
+    SENSE image on.  A slice without any signal stays 0.
+
     Raises:
         BadCheckpoint: The prior cannot be read.
         BadKSpace: No coil maps, or several sets of them.
@@ -136,6 +139,8 @@ def _restored_slice(
     kspace: KSpace, options: Options, prior: Prior, rng: Generator, deadline: float | None
 ) -> _Slice:
     began = time.monotonic()
+    if not bool(kspace.data.any()):
+        return _nothing(kspace, options)
     measured = Measured.of(kspace, prior.units)
     projector, width = diffused_part(kspace)
     denoiser = Counted(prior.denoiser(width))
@@ -173,6 +178,17 @@ def _restored_slice(
             "data_residual": measured.residual(image),
             "seconds": time.monotonic() - began,
         },
+    )
+
+
+def _nothing(kspace: KSpace, options: Options) -> _Slice:
+    """A slice in which nothing was measured: 0, and no network is asked."""
+    image = torch.zeros_like(kspace.data[:, 0])
+    return _Slice(
+        image,
+        image.abs() if options.samples > 1 else None,
+        {"evaluations": 0, "samples": options.samples, "steps": 0},
+        {"scale": 1.0, "sigma_y": 0.0, "data_residual": 0.0, "seconds": 0.0},
     )
 
 

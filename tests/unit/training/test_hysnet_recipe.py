@@ -19,6 +19,7 @@ from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.io import write
 from isocenter.data.preprocess import Patches
 from isocenter.data.random import generator
+from isocenter.data.settings import with_settings
 from isocenter.data.volume import Volume
 from isocenter.datasets.collection import sources
 from isocenter.errors import BadVolume, NothingFound, UnknownName
@@ -33,7 +34,6 @@ from isocenter.training.patch_examples import LabelledVolume, PatchSet, cut
 from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.recipes.hysnet import RECIPE, HySNetRecipe, patch_scores
 from isocenter.training.schedule import Schedule
-from isocenter.training.settings import with_settings
 from isocenter.training.snr_baselines import brightness_over_noise
 from isocenter.training.snr_report import calibrate, clean_range, corrected, parts_of, scores
 from isocenter.training.snr_scans import CleanScan, Look, clean_scans, draw_look, simulate

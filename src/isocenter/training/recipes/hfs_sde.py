@@ -1,6 +1,6 @@
 """HFS-SDE as it was published: a DDPM of scores, variance-preserving in the high frequencies.
 
-doi:10.1109/TMI.2024.3351702.  The defaults are the published numbers, on the images of the recipe
+arXiv:2208.05481.  The defaults are the published numbers, on the images of the recipe
 ``prior``; ``process`` and ``net`` make the other score models that it was compared with.
 """
 
