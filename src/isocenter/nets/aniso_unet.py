@@ -7,17 +7,14 @@ and a learned upsampling across slices.  9,692,185 weights at a ratio of 8.
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate, pairwise
 from math import prod
-from operator import mul
 
-import torch
 from torch import Tensor, nn
 
 from isocenter.data.random import child, generator
 from isocenter.errors import UsageError
 from isocenter.nets._blocks.initial import drawn, glorot
-from isocenter.nets._blocks.volume_unet import Core, SkipBottleneck, heads, pools_of
+from isocenter.nets._blocks.volume_unet import Core, SkipBottleneck, ThickUNet, pools_of
 
 __all__ = ["AnisoUNet", "Config", "build"]
 
@@ -72,27 +69,14 @@ class AnisoUNet(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        factors = [within for within, _ in config.pools]
-        widths = [config.width * n for n in accumulate([1, *factors], mul)]
-        # How many thin slices stand for one of a level.
-        steps = [across / within for within, across in config.pools]
-        scales = [round(config.ratio * n) for n in accumulate([1.0, *steps], mul)]
-        core = partial(Core, n_convolutions=config.n_convolutions)
-        self.down = nn.ModuleList(core(a, b) for a, b in pairwise([config.n_inputs, *widths]))
-        self.pools = nn.ModuleList(nn.MaxPool3d((a, a, b)) for a, b in config.pools)
-        self.skips = nn.ModuleList(
-            SkipBottleneck(width, scale, config.n_mappings)
-            for width, scale in zip(widths[:-1], scales[:-1], strict=True)
+        self.body = ThickUNet(
+            config.pools,
+            width=config.width,
+            ratio=config.ratio,
+            ends=(config.n_inputs, config.n_outputs),
+            core=partial(Core, n_convolutions=config.n_convolutions),
+            skip=partial(SkipBottleneck, n_mappings=config.n_mappings),
         )
-        self.cores = nn.ModuleList(
-            core(width if last else 2 * width, width)
-            for width, last in zip(widths, [False] * (len(widths) - 1) + [True], strict=True)
-        )
-        self.ups = nn.ModuleList(
-            nn.ConvTranspose3d(wide, narrow, factor, factor)
-            for (narrow, wide), factor in zip(pairwise(widths), factors, strict=True)
-        )
-        self.last = heads(config.width, config.n_outputs)
 
     def forward(self, thick: Tensor) -> Tensor:
         """Mean, and the logarithm of the variance where the network has it.
@@ -101,18 +85,7 @@ class AnisoUNet(nn.Module):
             UsageError: Sides that the pools do not divide; see ``Config.multiples``.
         """
         self._check(thick)
-        passed = []
-        x = thick
-        for level, core in enumerate(self.down):
-            x = core(x)
-            if level < len(self.pools):
-                passed.append(self.skips[level](x))
-                x = self.pools[level](x)
-        x = self.cores[-1](x)
-        for level in reversed(range(len(self.ups))):
-            x = torch.cat([self.ups[level](x), passed[level]], dim=1)
-            x = self.cores[level](x)
-        return self.last(x)  # type: ignore[no-any-return]
+        return self.body(thick)  # type: ignore[no-any-return]
 
     def _check(self, thick: Tensor) -> None:
         within, across = self.config.multiples

@@ -1,10 +1,13 @@
 """Parts of the U-Nets that enhance thick slices."""
 
 import itertools
+from collections.abc import Callable
+from operator import mul
 
+import torch
 from torch import Tensor, nn
 
-__all__ = ["Core", "SkipBottleneck", "heads", "pools_of", "seen"]
+__all__ = ["Core", "SkipBottleneck", "ThickUNet", "heads", "pools_of", "seen"]
 
 EPSILON, MOMENTUM = 1e-3, 0.01
 """Of batch normalisation, as Keras has them."""
@@ -73,6 +76,59 @@ def pools_of(ratio: int, n_levels: int) -> list[tuple[int, int]]:
         pools.append((factor, 1) if left > 1 else (2, 2))
         left = left // factor if left > 1 else 1
     return pools
+
+
+class ThickUNet(nn.Module):
+    """Thick slices (B, n_inputs, x, y, z) to thin ones (B, n_outputs, x, y, ratio * z).
+
+    Args:
+        pools: What every level pools within and across slices; see :func:`pools_of`.
+        width: Channels of the first level; they grow as slices shrink.
+        ratio: Thin slices for a thick one.
+        ends: Channels that come in and go out.
+        core: What a level does, from its inputs to its width.
+        skip: From a level's width and the thin slices that stand for one of its own.
+    """
+
+    def __init__(
+        self,
+        pools: list[tuple[int, int]],
+        *,
+        width: int,
+        ratio: int,
+        ends: tuple[int, int],
+        core: Callable[[int, int], nn.Module],
+        skip: Callable[[int, int], nn.Module],
+    ) -> None:
+        super().__init__()
+        factors = [within for within, _ in pools]
+        steps = [across / within for within, across in pools]
+        widths = [width * n for n in itertools.accumulate([1, *factors], mul)]
+        scales = [round(ratio * n) for n in itertools.accumulate([1.0, *steps], mul)]
+        self.down = nn.ModuleList(core(a, b) for a, b in itertools.pairwise([ends[0], *widths]))
+        self.pools = nn.ModuleList(nn.MaxPool3d((a, a, b)) for a, b in pools)
+        self.skips = nn.ModuleList(map(skip, widths[:-1], scales[:-1]))
+        self.cores = nn.ModuleList(core(2 * narrow, narrow) for narrow in widths[:-1])
+        self.cores.append(core(widths[-1], widths[-1]))
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose3d(wide, narrow, factor, factor)
+            for (narrow, wide), factor in zip(itertools.pairwise(widths), factors, strict=True)
+        )
+        self.last = heads(width, ends[1])
+
+    def forward(self, thick: Tensor) -> Tensor:
+        """Sides that the pools divide."""
+        passed = []
+        x = thick
+        for level, core in enumerate(self.down):
+            x = core(x)
+            if level < len(self.pools):
+                passed.append(self.skips[level](x))
+                x = self.pools[level](x)
+        x = self.cores[-1](x)
+        for level in reversed(range(len(self.ups))):
+            x = self.cores[level](torch.cat([self.ups[level](x), passed[level]], dim=1))
+        return self.last(x)  # type: ignore[no-any-return]
 
 
 def heads(width: int, n_outputs: int) -> nn.Conv3d:
