@@ -15,7 +15,7 @@ __all__ = ["Plan", "Samples", "antithetic", "draw_within", "planned"]
 
 MOST = 64
 """Samples; more change nothing."""
-FEWEST_STEPS, MOST_STEPS = 3, 64
+FEWEST_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,10 @@ def planned(wanted: Plan, seconds_per_step: float, budget: float) -> Plan:
     """What fits into ``budget`` seconds.
 
     A pair is nearly as good as many samples, so two keep their steps for as long as they can;
-    time to spare goes into steps first, and then into samples.
+    time to spare goes into samples, since more steps than were asked for make a sample worse.
     """
     affordable = int(budget / max(seconds_per_step, 1e-9))
-    if affordable >= wanted.samples * wanted.steps:
-        steps = max(wanted.steps, min(affordable // wanted.samples, MOST_STEPS))
-    else:
-        steps = max(min(wanted.steps, affordable // 2), min(FEWEST_STEPS, wanted.steps))
+    steps = max(min(wanted.steps, affordable // 2), min(FEWEST_STEPS, wanted.steps))
     return Plan(max(1, min(MOST, affordable // steps)), steps)
 
 

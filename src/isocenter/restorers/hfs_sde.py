@@ -41,7 +41,7 @@ class Options:
     steps: int = 20
     """Evaluations of the network for a sample."""
     time_budget: float | None = None
-    """Seconds for all slices; samples and steps are then as many as fit."""
+    """Seconds for all slices; samples, and if need be fewer steps, are then as many as fit."""
     prior: str | None = None
     """Checkpoint of the network; ``None`` is the one that ships with the package."""
     legacy: bool = False

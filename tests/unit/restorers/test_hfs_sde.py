@@ -189,7 +189,8 @@ def test_the_diffused_part_leaves_a_margin_of_calibration_lines() -> None:
 @pytest.mark.parametrize(
     ("budget", "expected"),
     [
-        (100.0, Plan(15, 64)),
+        (100.0, Plan(64, 10)),
+        (12.0, Plan(12, 10)),
         (8.0, Plan(8, 10)),
         (4.0, Plan(4, 10)),
         (1.25, Plan(2, 6)),
