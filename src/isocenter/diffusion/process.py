@@ -110,22 +110,29 @@ class VarianceExploding(Process):
         return self.deviation(t) * math.sqrt(2 * math.log(self.largest / self.smallest))
 
 
-@final
 @dataclass(frozen=True, eq=False)
-class VariancePreserving(Process):
-    """The image fades as the noise grows; with high frequencies alone, this is HFS-SDE."""
+class _Fading(Process):
+    """Abstract: the image fades at a rate that grows linearly."""
 
     slowest: float = 0.1
     fastest: float = 20.0
 
+    @final
     def scale(self, t: float) -> float:
         return math.exp(_log_scale(t, self.slowest, self.fastest))
 
-    def deviation(self, t: float) -> float:
-        return math.sqrt(-math.expm1(2 * _log_scale(t, self.slowest, self.fastest)))
-
+    @final
     def rate(self, t: float) -> float:
         return -beta(t, self.slowest, self.fastest) / 2
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class VariancePreserving(_Fading):
+    """The image fades as the noise grows; with high frequencies alone, this is HFS-SDE."""
+
+    def deviation(self, t: float) -> float:
+        return math.sqrt(-math.expm1(2 * _log_scale(t, self.slowest, self.fastest)))
 
     def diffusion(self, t: float) -> float:
         return math.sqrt(beta(t, self.slowest, self.fastest))
@@ -133,20 +140,11 @@ class VariancePreserving(Process):
 
 @final
 @dataclass(frozen=True, eq=False)
-class SubVariancePreserving(Process):
+class SubVariancePreserving(_Fading):
     """As variance preserving, with less noise at every time."""
-
-    slowest: float = 0.1
-    fastest: float = 20.0
-
-    def scale(self, t: float) -> float:
-        return math.exp(_log_scale(t, self.slowest, self.fastest))
 
     def deviation(self, t: float) -> float:
         return -math.expm1(2 * _log_scale(t, self.slowest, self.fastest))
-
-    def rate(self, t: float) -> float:
-        return -beta(t, self.slowest, self.fastest) / 2
 
     def diffusion(self, t: float) -> float:
         lost = -math.expm1(4 * _log_scale(t, self.slowest, self.fastest))

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from isocenter.data.io._stream import GZIP_MAGIC, ByteStream
 from isocenter.errors import BadVolume, NothingFound
 
-__all__ = ["HEAD", "Entrance", "enter", "file_size", "printable"]
+__all__ = ["DAMAGE", "HEAD", "Entrance", "enter", "file_size", "printable"]
 
 HEAD = 1024
 """Bytes that decide what a file is."""
+DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What the libraries behind readers raise on files that are damaged or of another kind."""
 _PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")
 
 

@@ -6,7 +6,6 @@ Reference: https://en.wikibooks.org/wiki/MINC/Reference
 from __future__ import annotations
 
 import io
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from isocenter.data.io._door import Entrance, enter, printable
+from isocenter.data.io._door import DAMAGE, Entrance, enter, printable
 from isocenter.data.io._geometry import axis_codes, checked_affine, spacing_of, with_spacing
 from isocenter.data.io._hdf5 import HDF5_MAGIC, refuse_foreign
 from isocenter.data.io._loaded import Loaded, Selection
@@ -33,18 +32,6 @@ __all__ = ["ENDINGS", "count_volumes", "load", "recognises"]
 ENDINGS = (".mnc", ".mnc.gz")
 
 _NETCDF = (b"CDF\x01", b"CDF\x02")
-_DAMAGE = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-"""What nibabel, netCDF and HDF5 raise on files that are damaged or not MINC."""
 LARGEST_NETCDF = 2**31
 
 
@@ -120,7 +107,7 @@ def _opened(entrance: Entrance, selection: Selection) -> Iterator[tuple[Any, str
                     yield _hdf5(file, entrance)
             else:
                 raise BadVolume("not a MINC file: its first bytes are something else")
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise BadVolume("MINC file is damaged or cut short: export it again") from error
 
 

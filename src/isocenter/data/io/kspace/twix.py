@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from isocenter.data.io._door import DAMAGE
 from isocenter.data.io._names import contrast_of
 from isocenter.data.io.kspace._acquired import Acquired, Request
 from isocenter.data.io.kspace._lines import Grid, Lines, assembled
@@ -27,18 +27,6 @@ __all__ = ["ENDINGS", "load", "recognises"]
 
 ENDINGS = (".dat",)
 
-_DAMAGE = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-"""What twixtools raises on files that are damaged or of another kind."""
 _ASIDE = [
     "ACQEND",
     "RTFEEDBACK",
@@ -78,7 +66,7 @@ def load(path: Path, request: Request) -> Acquired:
                 str(path), parse_pmu=False, parse_geometry=False, verbose=False
             )
             return _acquired(measurements, request, path)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = " ".join(str(error).split())[:120]
         raise BadKSpace(f"Siemens raw data do not parse ({reason}): export them again") from error
 
