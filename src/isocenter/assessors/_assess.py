@@ -117,8 +117,8 @@ def _verdict(answer: Answer) -> str:
 
 def _against(volume: Volume, reference: Volume | Path | str) -> tuple[Score, ...]:
     """Full-reference metrics inside the reference's head, in units of its brightness."""
-    from isocenter.assessors._grids import on_grid
     from isocenter.assessors._metrics import metrics
+    from isocenter.data.grids import on_grid
 
     truth = on_grid(reference, volume, "the reference")
     mask = head_mask(truth.data)
