@@ -14,6 +14,7 @@ from isocenter.reports.text import one_line
 
 if TYPE_CHECKING:
     from isocenter.artifacts import SnrPrior
+    from isocenter.data.step import JSON
     from isocenter.study.low_field_prior import LeftOut, Measured, Source
 
 __all__ = ["fit_prior"]
@@ -115,7 +116,7 @@ def _enough(found: list[Measured], left_out: list[LeftOut]) -> None:
         )
 
 
-def _write(values: dict[str, object], out: Path) -> None:
+def _write(values: dict[str, JSON], out: Path) -> None:
     from isocenter.data import atomic
     from isocenter.reports.json import dump
 

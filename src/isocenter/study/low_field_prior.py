@@ -70,8 +70,8 @@ def measured_each(
     for source in sources:
         try:
             scan = read(source.scan, contrast=contrast)
-            brain = source.brain and mask_of(source.brain, scan, "the brain mask")
-            tissue = source.tissue and tissue_of(source.tissue, scan)
+            brain = mask_of(source.brain, scan, "the brain mask") if source.brain else None
+            tissue = tissue_of(source.tissue, scan) if source.tissue else None
             yield measured(scan, brain=brain, tissue=tissue, name=source.scan.name)
         except IsocenterError as error:
             yield LeftOut(source.scan.name, str(error))
