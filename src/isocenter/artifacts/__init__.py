@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from isocenter.artifacts._snr_prior import SNR_PRIORS as SNR_PRIORS
     from isocenter.artifacts._snr_prior import SnrPrior as SnrPrior
     from isocenter.artifacts._snr_prior import fit_prior as fit_prior
+    from isocenter.artifacts._snr_prior import snr_prior as snr_prior
     from isocenter.artifacts._tissue import segment_tissue as segment_tissue
     from isocenter.artifacts._tissue import tissue_maps_from_files as tissue_maps_from_files
     from isocenter.artifacts._version import PRISTINE as PRISTINE
@@ -43,13 +44,14 @@ __all__ = [
     "preset_names",
     "replay",
     "segment_tissue",
+    "snr_prior",
     "tissue_maps_from_files",
     "versions",
 ]
 
 _PLACES = dict.fromkeys(("Artifact", "artifact", "replay"), "_artifact")
 _PLACES |= dict.fromkeys(("LowField", "low_field_scan"), "_low_field_scan")
-_PLACES |= dict.fromkeys(("SNR_PRIORS", "SnrPrior", "fit_prior"), "_snr_prior")
+_PLACES |= dict.fromkeys(("SNR_PRIORS", "SnrPrior", "fit_prior", "snr_prior"), "_snr_prior")
 _PLACES |= dict.fromkeys(("segment_tissue", "tissue_maps_from_files"), "_tissue")
 _PLACES |= dict.fromkeys(("PRISTINE", "Version", "benchmark_versions", "make_version"), "_version")
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from isocenter import registry
 from isocenter.cli.reconstruct import NOTHING_ASKED, Asked, request
 from isocenter.errors import IsocenterError, UnknownName, UsageError
 
@@ -96,6 +95,6 @@ def _names(given: str) -> list[str]:
         else [name.strip() for name in given.split(",")]
     )
     for name in names:
-        if name not in registry.restorers.names():
-            raise UnknownName("restorer", name, known)
+        if name not in known:
+            raise UnknownName("restorer of k-space", name, known)
     return names
