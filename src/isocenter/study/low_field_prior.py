@@ -6,23 +6,18 @@ from pathlib import Path
 from typing import Literal
 
 from isocenter.artifacts import SnrPrior, fit_prior
-from isocenter.artifacts._low_field_scan import PURE, slice_axis
 from isocenter.assessors._grids import mask_of
 from isocenter.assessors._measured import tissue_of
 from isocenter.data.io import read
-from isocenter.data.shapes import Image3, Mask3
+from isocenter.data.shapes import Mask3
 from isocenter.data.step import JSON
 from isocenter.data.volume import Volume
 from isocenter.errors import BadVolume, IsocenterError
-from isocenter.measures import find_anatomy
-from isocenter.ops.scan_noise import air_sigma, tissue_sigma
 from isocenter.ops.tissue import TissueMaps, why_untrustworthy
+from isocenter.restorers._snr import AIR, WHITE_MATTER, scan_noise
 from isocenter.version import __version__
 
 __all__ = ["LeftOut", "Measured", "Source", "document", "fitted", "measured", "measured_each"]
-
-FROM_AIR = "air"
-FROM_TISSUE = "differences within white matter"
 
 
 @dataclass(frozen=True)
@@ -94,26 +89,20 @@ def measured(
     Raises:
         BadVolume: No brain, tissues that cannot be told apart, or no noise that could be measured.
     """
-    anatomy = find_anatomy(scan, brain=brain, tissue=tissue)
-    maps = anatomy.tissue
-    if maps is None:
-        raise BadVolume(f"{anatomy.missing['tissue']}: give --brain or --tissue, or leave it out")
-    why = why_untrustworthy(maps, scan.data)
-    if why is not None:
-        raise BadVolume(f"the tissue maps are not to be built on: {why}")
-    if anatomy.air is not None:
-        sigma, source = air_sigma(scan.data[anatomy.air]), FROM_AIR
-    else:
-        inner = tissue_sigma(scan.data, maps.wm > PURE, slice_axis(scan))
-        sigma, source = inner or 0.0, FROM_TISSUE
-    if not sigma > 0:
+    if tissue is not None:
+        why = why_untrustworthy(tissue, scan.data)
+        if why is not None:
+            raise BadVolume(f"the tissue maps are not to be built on: {why}")
+    noise = scan_noise(scan, brain=brain, tissue=tissue)
+    if noise.sigma is None or noise.source not in (AIR, WHITE_MATTER):
         raise BadVolume(
             "no noise could be measured: there is no air around the head, and white matter is "
             "too small or without noise"
         )
+    if noise.snr is None:
+        raise BadVolume(f"{noise.why_no_snr}: give --brain or --tissue, or leave it out")
     digest = scan.origin.params.get("sha256") if scan.origin else None
-    wm, gm = (_mean(scan.data, share) / sigma for share in (maps.wm, maps.gm))
-    return Measured(name, str(digest) if digest else None, wm, gm, sigma, source)
+    return Measured(name, str(digest) if digest else None, *noise.snr, noise.sigma, noise.source)
 
 
 def fitted(
@@ -156,9 +145,3 @@ def document(
         "left_out": [{"name": one.name, "why": one.why} for one in left_out],
         "isocenter": __version__,
     }
-
-
-def _mean(data: Image3, share: Image3) -> float:
-    pure = share > PURE
-    weights = (pure if bool(pure.any()) else share).double()
-    return float((data.double() * weights).sum() / weights.sum())
