@@ -31,9 +31,9 @@ def save(
     return path
 
 
-def thick_head() -> np.ndarray:
-    """An ellipsoid of 40 x 44 x 12 thick voxels in noise."""
-    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in (40, 44, 12)), indexing="ij")
+def thick_head(shape: tuple[int, int, int] = (40, 44, 12)) -> np.ndarray:
+    """An ellipsoid of thick voxels in noise."""
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
     radius = np.sqrt((x / 0.8) ** 2 + (y / 0.8) ** 2 + (z / 0.9) ** 2)
     noise = np.random.default_rng(1).normal(0, 10, (2, *radius.shape))
     return np.hypot(700 * (radius < 1) + 300 * (radius < 0.6) + noise[0], noise[1])
@@ -126,7 +126,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], tuple[str, ...], int, str]] = {
     "contrast": (nothing, ("--contrast", "T1"), 2, "did you mean 'T1w'?"),
     "other_network": (weights_of_another_network, WEIGHTS, 5, "'hsfnet'"),
     "other_ratio": (weights_of_another_ratio, WEIGHTS, 2, "has learned ratios from 2 to 3"),
-    "cut_weights": (weights_that_are_cut, WEIGHTS, 5, "other.safetensors"),
+    "cut_weights": (weights_that_are_cut, WEIGHTS, 5, "cut short or damaged"),
     "no_weights": (nothing, WEIGHTS, 5, "no weights at other.safetensors"),
     "foreign_document": (foreign_document, CUBIC, 2, "was not written by enhance"),
 }
@@ -184,6 +184,7 @@ def test_out_of_memory_takes_smaller_tiles_and_says_so(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_siqt(place / "w.safetensors")
+    save(thick_head((96, 96, 16)), place / "scan.nii.gz")
     fed = ThickNet.__call__
     sizes: list[int] = []
 
