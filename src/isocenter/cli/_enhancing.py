@@ -68,9 +68,12 @@ def check_lines(checks: CheckReport) -> Iterator[str]:
     """A table of what was checked, with the reason for what was not."""
     from isocenter.reports.enhancement import NAMES, flag_texts, shown
 
+    before = ""
     for one in checks.measures:
         said = one.why_missing or EXPECTED.get(one.name, "")
-        yield f"  {NAMES[one.name]:<38}{shown(one):>8}   {said}".rstrip()
+        told = "for the same reason" if one.why_missing and said == before else said
+        yield f"  {NAMES[one.name]:<38}{shown(one):>8}   {told}".rstrip()
+        before = said
     known = {True: "yes", False: "no", None: "none"}[checks.in_prior]
     yield f"  {'like the scans learned from':<38}{known:>8}"
     for region in flag_texts(checks):

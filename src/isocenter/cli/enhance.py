@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -214,7 +214,8 @@ def _write(made: Enhanced, checked: Checked, report: EnhancementReport, to: Path
         write(made.image, to, note=NOTE)
         for name, image in images.items():
             if image is not None:  # in whole numbers: half the size, digits enough
-                write(image, places[name], dtype="int16", note=NOTE)
+                alike = replace(image, history=made.image.history)  # on the axes of the scan's file
+                write(alike, places[name], dtype="int16", note=NOTE)
         atomic.write_text(places["page"], enhancement.page(report))
         outputs["page"] = places["page"]
         names = {what: place.name for what, place in outputs.items()}
