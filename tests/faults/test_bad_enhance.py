@@ -284,7 +284,7 @@ def test_what_cannot_be_checked_is_refused(
         (1, (), 2, "1 scan is too few for a prior"),
         (5, ("--contrast", "T1"), 2, "did you mean 'T1w'?"),
         (5, ("--brain", "mask.nii.gz"), 2, "1 brain masks for 5 scans"),
-        (5, ("--tissue", "mask.nii.gz"), 2, "three of each scan"),
+        (5, ("--tissue", "mask.nii.gz"), 2, "1 tissue maps for 5 scans: give three of each scan"),
         (5, ("--out", "prior.txt"), 2, "ends in .json"),
         (5, ("--out", "no/prior.json"), 6, "cannot write to the folder no"),
         (5, (), 3, "0 of 5 scans could be measured, 5 are needed for a prior"),

@@ -12,8 +12,8 @@ import torch
 
 from isocenter.artifacts._low_field_scan import slice_axis
 from isocenter.assessors import assess
-from isocenter.assessors._grids import mask_of, on_grid
 from isocenter.data.enhancement import CheckReport, EnhancementReport, Flag, Measure
+from isocenter.data.grids import mask_of, on_grid
 from isocenter.data.io import Loaded, to_volume
 from isocenter.data.process import peak_rss
 from isocenter.data.random import child, generator

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from isocenter.artifacts import SnrPrior, fit_prior
-from isocenter.assessors._grids import mask_of
-from isocenter.assessors._measured import tissue_of
+from isocenter.artifacts import SnrPrior, fit_prior, segment_tissue
+from isocenter.data.grids import mask_of
 from isocenter.data.io import read
 from isocenter.data.shapes import Mask3
 from isocenter.data.step import JSON
@@ -26,8 +25,8 @@ class Source:
 
     scan: Path
     brain: Path | None = None
-    tissue: tuple[Path, Path, Path] | None = None
-    """Probabilities of fluid, grey and white matter."""
+    tissue: tuple[Path, ...] = ()
+    """Three maps of probabilities, or one of labels; none to find them."""
 
 
 @dataclass(frozen=True)
@@ -54,22 +53,30 @@ class LeftOut:
 
 
 def measured_each(
-    sources: Sequence[Source], *, contrast: str | None = None
+    sources: Sequence[Source], *, contrast: str | None = None, backend: str = "em"
 ) -> Iterator[Measured | LeftOut]:
     """What each scan shows, or why it is left out, as soon as it is known.
 
     Args:
         sources: Scans, and what was given with them.
         contrast: Of all of them; else what each file says.
+        backend: ``"em"`` or ``"ants"``: who finds tissues that are not given.
     """
     for source in sources:
         try:
             scan = read(source.scan, contrast=contrast)
             brain = mask_of(source.brain, scan, "the brain mask") if source.brain else None
-            tissue = tissue_of(source.tissue, scan) if source.tissue else None
+            tissue = _tissue(source, scan, brain, backend)
             yield measured(scan, brain=brain, tissue=tissue, name=source.scan.name)
         except IsocenterError as error:
             yield LeftOut(source.scan.name, str(error))
+
+
+def _tissue(source: Source, scan: Volume, brain: Mask3 | None, backend: str) -> TissueMaps | None:
+    """Maps from files or by ANTs; ``None`` leaves them to be found with the rest."""
+    if source.tissue:
+        return segment_tissue(scan, backend=source.tissue)
+    return segment_tissue(scan, brain=brain, backend="ants") if backend == "ants" else None
 
 
 def measured(
