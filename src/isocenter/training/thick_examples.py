@@ -42,23 +42,24 @@ MOST_GAIN = 5.0
 class Draws:
     """How often what is drawn, and how strong it is."""
 
-    plain: float = 0.4
+    plain: float = 0.55
     """Share of crops with the contrast of the scan,"""
-    recontrasted: float = 0.33
+    recontrasted: float = 0.2
     """with other brightness of white and grey matter,"""
-    curved: float = 0.14
+    curved: float = 0.12
     """under a smooth curve of brightness,"""
     painted: float = 0.13
     """painted from label maps."""
-    restored: float = 0.5
+    restored: float = 0.0
     """Share of recontrasted crops whose thick slices alone get the low field's T1w contrast: their
-    thin ones show the scan's own, which is what a high field would have shown."""
-    heads: float = 0.2
+    thin ones show the scan's own, which is what a high field would have shown.  A network cannot
+    tell these from crops that are to keep their contrast, so that what ships learns from none."""
+    heads: float = 0.15
     """Share of whole heads among the scans of plain crops; twice that among curved ones."""
     stripped: float = 0.5
     """Share of brains without their head among painted crops."""
     ratios: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
-    ratio_weights: tuple[float, ...] = (0.08, 0.08, 0.36, 0.06, 0.08, 0.04, 0.30)
+    ratio_weights: tuple[float, ...] = (0.05, 0.05, 0.42, 0.05, 0.05, 0.05, 0.33)
     thickness: tuple[float, float] = (0.7, 1.0)
     """Full width of a slice over the distance of slices; 0.75 in two crops of five."""
     rect: float = 0.2
@@ -73,7 +74,7 @@ class Draws:
     """mm."""
     shading: float = 0.15
     """Share of shaded crops."""
-    side: int = 72
+    side: int = 64
     """Of a crop, pixels of a slice."""
     n_slabs: int = 4
     """Thick slices of a crop that are learned."""
@@ -138,7 +139,9 @@ class ThickExamples(Dataset[ThickExample]):
     def _fine(self, ratio: int, rng: torch.Generator) -> tuple[Image3, Image3, bool]:
         """Thin slices, the same as the low field sees them, and whether noise is Rician."""
         draws = self.draws
-        way = int(torch.multinomial(torch.tensor(self._shares()), 1, generator=rng))
+        way = int(
+            torch.multinomial(torch.tensor(self._shares(), dtype=torch.float32), 1, generator=rng)
+        )
         people = (self._real(way, rng), self._known, self._real(way, rng), self._labels)[way]
         scan = _any_of(_any_of(people, rng), rng)
         axis = _any_of(scan.axes, rng)
