@@ -90,7 +90,7 @@ def _row(
                 (0.0, deepest),
                 place,
                 labels=("0", f"{deepest / white:.0%} of the head's brightness"),
-                why=f"{method} knows none",
+                why=f"{method} does not know how far off it may be",
             ),
             _map(
                 "disagreement with the scan (z)",

@@ -12,8 +12,8 @@ import torch
 
 from isocenter.artifacts._low_field_scan import slice_axis
 from isocenter.assessors import assess
-from isocenter.assessors._grids import mask_of, on_grid
 from isocenter.data.enhancement import CheckReport, EnhancementReport, Flag, Measure
+from isocenter.data.grids import mask_of, on_grid
 from isocenter.data.io import Loaded, to_volume
 from isocenter.data.process import peak_rss
 from isocenter.data.random import child, generator
@@ -139,6 +139,7 @@ def told(
         options=to_values(options),
         ratio=ratio,
         plane=PLANES[axis],
+        thickness=_thickness(checked, prepared.scan.spacing[axis]),
         shape=made.image.shape,
         spacing=made.image.spacing,
         facts=made.facts,
@@ -153,6 +154,12 @@ def told(
         has_deviation=made.deviation is not None,
         notes=tuple(dict.fromkeys((*map(str, said), *prepared.facts.warnings))),
     )
+
+
+def _thickness(checked: Checked, distance: float) -> float | None:
+    """Of a slice in mm, from its share of the slices' distance."""
+    share = checked.facts.get("thickness")
+    return share * distance if isinstance(share, float) else None
 
 
 def check_files(
