@@ -159,6 +159,11 @@ CASES = {
     ),
     "iso_unet": Case("iso_unet", {"width": 4, "n_levels": 3}, (((1, 8, 8, 8),), ((1, 12, 8, 16),))),
     "espcn": Case("espcn", {"ratio": 4, "widths": (6, 8)}, (((1, 8, 8, 4),), ((1, 12, 8, 5),))),
+    "planar": Case(
+        "planar",
+        {"ratio": 3, "widths": (4, 6), "n_planes": 3, "n_outputs": 2},
+        (((1, 8, 8, 4),), ((1, 11, 6, 5),)),
+    ),
     "miqanet reference": Case(
         "miqanet",
         IMAGES,

@@ -96,6 +96,6 @@ def _names(given: str) -> list[str]:
         else [name.strip() for name in given.split(",")]
     )
     for name in names:
-        if name not in registry.restorers.names():
-            raise UnknownName("restorer", name, known)
+        if name not in known:
+            raise UnknownName("restorer of k-space", name, known)
     return names

@@ -10,6 +10,12 @@ A file ``NAME.py`` of this folder that takes k-space has
 
 ``NEEDS_WEIGHTS = True`` says that the user has to name a file of weights: none ship.
 
+One that takes a scan of thick slices has
+
+- ``Options``: a frozen dataclass; its defaults are what ``isocenter enhance`` does;
+- ``enhance(scan, options, *, rng, progress) -> Enhanced``: a :class:`~isocenter.Volume` in, thin
+  slices out, with the deviation of their error where the method knows one.
+
 :data:`isocenter.registry.restorers` finds it by its name.
 """
 
@@ -21,6 +27,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from isocenter.restorers._acquire import acquire as acquire
     from isocenter.restorers._acquire import reference as reference
+    from isocenter.restorers._checks import check as check
+    from isocenter.restorers._enhance import enhance as enhance
+    from isocenter.restorers._enhance import scan_restorers as scan_restorers
+    from isocenter.restorers._enhanced import Checked as Checked
+    from isocenter.restorers._enhanced import Enhanced as Enhanced
     from isocenter.restorers._fidelity import fidelity as fidelity
     from isocenter.restorers._reconstruct import Reconstruction as Reconstruction
     from isocenter.restorers._reconstruct import kspace_restorers as kspace_restorers
@@ -31,8 +42,12 @@ if TYPE_CHECKING:
     from isocenter.restorers._undersample import undersample as undersample
 
 _PLACES = {
+    "Checked": "_enhanced",
+    "Enhanced": "_enhanced",
     "Reconstruction": "_reconstruct",
     "acquire": "_acquire",
+    "check": "_checks",
+    "enhance": "_enhance",
     "fidelity": "_fidelity",
     "fully_sampled": "_undersample",
     "kspace_restorers": "_reconstruct",
@@ -40,6 +55,7 @@ _PLACES = {
     "reconstruct": "_reconstruct",
     "reference": "_acquire",
     "restore": "_restore",
+    "scan_restorers": "_enhance",
     "undersample": "_undersample",
 }
 

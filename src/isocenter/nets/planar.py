@@ -1,0 +1,142 @@
+"""A small baseline for thick slices: planes of the interpolated scan, corrected one by one.
+
+The 2.5-D way of many methods, among them SMORE (doi:10.1109/TMI.2020.3037187): slices are
+interpolated, and a two-dimensional U-Net corrects the planes that cross them, sagittal and coronal
+ones alike; both answers are averaged.  The U-Net is of our own measure.
+"""
+
+import itertools
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from isocenter.errors import UsageError
+from isocenter.nets._blocks.conditioned import ChannelNorm, Down, Up
+from isocenter.nets._blocks.initial import drawn
+from isocenter.ops.thick_slices import Acquisition, interpolation
+from isocenter.ops.windows import multiply_along
+
+__all__ = ["Config", "Planar", "build"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides the shape of the network.
+
+    Raises:
+        UsageError: A ratio below 1, or an even number of planes.
+    """
+
+    ratio: int = 4
+    """Thin slices for a thick one; it decides no weight."""
+    widths: tuple[int, ...] = (24, 48, 72)
+    """Channels of each level."""
+    n_planes: int = 5
+    """Neighbours that are looked at, the corrected one in their middle."""
+    n_outputs: int = 1
+    """1: the mean; 2: the mean and the logarithm of the variance."""
+
+    def __post_init__(self) -> None:
+        if self.ratio < 1 or self.n_planes % 2 == 0:
+            raise UsageError(
+                f"ratio {self.ratio} and {self.n_planes} planes: give a ratio from 1 and an odd "
+                "number of planes"
+            )
+
+
+def build(config: Config, *, seed: int = 0) -> "Planar":
+    """The network of ``config`` with weights drawn from ``seed``; it begins as interpolation."""
+    net = drawn(lambda: Planar(config), seed=seed, name="planar")
+    nn.init.zeros_(net.body.last.weight)
+    nn.init.zeros_(net.body.last.bias)  # type: ignore[arg-type]
+    return net
+
+
+class Planar(nn.Module):
+    """Thick slices (B, 1, x, y, z) to thin ones (B, n_outputs, x, y, ratio * z)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.body = _UNet(config.n_planes, config.widths, config.n_outputs)
+
+    def forward(self, thick: Tensor) -> Tensor:
+        """Mean, and the logarithm of the variance where the network has it; sides of any size.
+
+        The middle of ``ratio`` thin slices is that of their thick one.
+        """
+        # Short numbers would lose more than the correction can give back.
+        with torch.autocast(thick.device.type, enabled=False):
+            thin = multiply_along(thick, _cubic(thick.shape[-1], self.config.ratio), 4)
+        said = (self._across(thin, 2) + self._across(thin, 3)) / 2
+        return torch.cat([thin + said[:, :1], said[:, 1:]], 1)
+
+    def _across(self, thin: Tensor, axis: int) -> Tensor:
+        """What is said of every plane along an axis, beside its neighbours; border repeated."""
+        n_planes = self.config.n_planes
+        planes = thin[:, 0].movedim(axis - 1, 1)
+        half = n_planes // 2
+        around = F.pad(planes, (0, 0, 0, 0, half, half), mode="replicate")
+        stacks = around.unfold(1, n_planes, 1).movedim(-1, 2)
+        said: Tensor = self.body(stacks.flatten(0, 1)).float()
+        apart: Tensor = said.unflatten(0, stacks.shape[:2])
+        return apart.movedim(2, 1).movedim(2, axis)
+
+
+class _UNet(nn.Module):
+    """One residual block a level, and one more at the bottom."""
+
+    def __init__(self, n_inputs: int, widths: tuple[int, ...], n_outputs: int) -> None:
+        super().__init__()
+        self.multiple = 2 ** (len(widths) - 1)
+        self.into = nn.Conv2d(n_inputs, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(_Block(width, width) for width in widths)
+        self.shrink = nn.ModuleList(Down(*pair) for pair in itertools.pairwise(widths))
+        self.bottom = _Block(widths[-1], widths[-1])
+        self.grow = nn.ModuleList(Up(below, width) for width, below in itertools.pairwise(widths))
+        self.up = nn.ModuleList(_Block(2 * width, width) for width in widths[:-1])
+        self.last = nn.Conv2d(widths[0], n_outputs, 3, padding=1)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """(B, n_inputs, a, b) to (B, n_outputs, a, b); the border is repeated to even sides."""
+        a, b = planes.shape[-2:]
+        rest = (0, -b % self.multiple, 0, -a % self.multiple)
+        maps = self.into(F.pad(planes, rest, mode="replicate"))
+        sides: list[Tensor] = []
+        for level, block in enumerate(self.down):
+            maps = block(maps)
+            if level < len(self.shrink):
+                sides.append(maps)
+                maps = self.shrink[level](maps)
+        maps = self.bottom(maps)
+        for level in reversed(range(len(self.up))):
+            maps = self.up[level](torch.cat([self.grow[level](maps), sides[level]], 1))
+        said: Tensor = self.last(maps)
+        return said[..., :a, :b]
+
+
+class _Block(nn.Module):
+    """Two 3 x 3 convolutions beside a linear shortcut."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            ChannelNorm(n_in),
+            nn.Conv2d(n_in, n_out, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(n_out, n_out, 3, padding=1),
+        )
+        self.shortcut = nn.Conv2d(n_in, n_out, 1) if n_in != n_out else nn.Identity()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        said: Tensor = self.shortcut(maps) + self.main(maps)
+        return said
+
+
+@lru_cache(maxsize=8)
+def _cubic(n_thick: int, ratio: int) -> Tensor:
+    """Cubic spline from thick slices to thin ones, (thick, thin)."""
+    return interpolation(n_thick * ratio, n_thick, Acquisition(ratio), order=3).T
