@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from isocenter.artifacts._snr_prior import SNR_PRIORS as SNR_PRIORS
     from isocenter.artifacts._snr_prior import SnrPrior as SnrPrior
     from isocenter.artifacts._snr_prior import fit_prior as fit_prior
+    from isocenter.artifacts._snr_prior import snr_prior as snr_prior
     from isocenter.artifacts._version import PRISTINE as PRISTINE
     from isocenter.artifacts._version import Version as Version
     from isocenter.artifacts._version import benchmark_versions as benchmark_versions
@@ -40,12 +41,13 @@ __all__ = [
     "make_version",
     "preset_names",
     "replay",
+    "snr_prior",
     "versions",
 ]
 
 _PLACES = dict.fromkeys(("Artifact", "artifact", "replay"), "_artifact")
 _PLACES |= dict.fromkeys(("LowField", "low_field_scan"), "_low_field_scan")
-_PLACES |= dict.fromkeys(("SNR_PRIORS", "SnrPrior", "fit_prior"), "_snr_prior")
+_PLACES |= dict.fromkeys(("SNR_PRIORS", "SnrPrior", "fit_prior", "snr_prior"), "_snr_prior")
 _PLACES |= dict.fromkeys(("PRISTINE", "Version", "benchmark_versions", "make_version"), "_version")
 
 

@@ -1,17 +1,22 @@
 """How much signal over noise a low-field scanner gives white and grey matter."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from isocenter.errors import UsageError
+from isocenter.data.step import JSON
+from isocenter.errors import InputError, UnknownName, UsageError
 
-__all__ = ["SNR_PRIORS", "SnrPrior", "fit_prior", "published_draws"]
+__all__ = ["FEWEST", "SNR_PRIORS", "SnrPrior", "fit_prior", "published_draws", "snr_prior"]
 
+FORMAT = "isocenter-snr-prior-1"
+ORDER = ["wm", "gm"]
 FEWEST = 5
 """Scans from which a prior can be fitted."""
 TRIES = 10_000
@@ -39,7 +44,10 @@ class SnrPrior:
 
     def __post_init__(self) -> None:
         covariance = np.array(self.covariance)
-        if min(self.mean) <= 0 or not np.all(np.linalg.eigvalsh(covariance) > 0):
+        numbers = np.array([*self.mean, *covariance.flatten()])
+        symmetric = np.allclose(covariance, covariance.T)
+        possible = np.isfinite(numbers).all() and symmetric and min(self.mean) > 0
+        if not possible or not np.all(np.linalg.eigvalsh(covariance) > 0):
             raise UsageError("a prior has positive means and a positive definite covariance")
 
     def draw(self, rng: torch.Generator) -> tuple[float, float]:
@@ -58,6 +66,61 @@ class SnrPrior:
         gap = np.array([wm, gm]) - np.array(self.mean)
         return float(np.sqrt(gap @ np.linalg.solve(np.array(self.covariance), gap)))
 
+    @property
+    def correlation(self) -> float:
+        """Of white and grey matter, -1 to 1."""
+        (wm, both), (_, gm) = self.covariance
+        return both / float(np.sqrt(wm * gm))
+
+    def to_values(self) -> dict[str, JSON]:
+        """Plain values, as a file holds them; :meth:`from_values` takes them back."""
+        return {
+            "format": FORMAT,
+            "order": list(ORDER),
+            "mean": list(self.mean),
+            "covariance": [list(row) for row in self.covariance],
+            "correlation": self.correlation,
+            "reference": self.reference,
+            "max_mahalanobis": self.max_mahalanobis,
+            "provenance": self.provenance,
+        }
+
+    @classmethod
+    def from_values(cls, values: Any) -> "SnrPrior":
+        """Inverse of :meth:`to_values`; what else is there is passed over.
+
+        Raises:
+            InputError: It is no prior.
+        """
+        if not isinstance(values, Mapping) or values.get("format") != FORMAT:
+            raise InputError(f"no prior of signal over noise: give a file of format {FORMAT!r}")
+        if values.get("order") != ORDER or values.get("reference") not in ORDER:
+            raise InputError("a prior names its order, wm before gm, and which is its reference")
+        try:
+            wm, gm = (float(value) for value in values["mean"])
+            (a, b), (c, d) = ([float(value) for value in row] for row in values["covariance"])
+            limit = values["max_mahalanobis"]
+            bound = None if limit is None else float(limit)
+            said = str(values["provenance"])
+            return cls((wm, gm), ((a, b), (c, d)), values["reference"], said, bound)
+        except (KeyError, TypeError, ValueError, UsageError) as error:
+            raise InputError(
+                f"a prior that makes no sense ({error}): fit it again with isocenter fit-prior"
+            ) from error
+
+    @classmethod
+    def from_json(cls, path: Path | str) -> "SnrPrior":
+        """Read what ``isocenter fit-prior`` wrote.
+
+        Raises:
+            InputError: No such file, or no prior in it.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{path} cannot be read as a prior: {error}") from error
+        return cls.from_values(values)
+
 
 SNR_PRIORS = {
     "siqt-flair-0.36T": SnrPrior(
@@ -75,6 +138,23 @@ SNR_PRIORS = {
     ),
 }
 """By name.  No prior of T2-weighted scans was published."""
+
+
+def snr_prior(name_or_file: str | Path) -> SnrPrior:
+    """A published prior by its name, or one that ``isocenter fit-prior`` wrote.
+
+    Args:
+        name_or_file: One of :data:`SNR_PRIORS`, or a file that ends in ``.json``.
+
+    Raises:
+        UnknownName: Neither.
+        InputError: A file that holds no prior.
+    """
+    if str(name_or_file).endswith(".json"):
+        return SnrPrior.from_json(name_or_file)
+    if str(name_or_file) not in SNR_PRIORS:
+        raise UnknownName("prior of signal over noise", str(name_or_file), SNR_PRIORS)
+    return SNR_PRIORS[str(name_or_file)]
 
 
 def published_draws(prior: SnrPrior, n: int, seed: int) -> npt.NDArray[np.float64]:

@@ -162,6 +162,21 @@ EVALUATE_EXAMPLES = """Examples:
   isocenter evaluate runs/a runs/b --json
 """
 
+FIT_PRIOR = """Fit the signal over noise of a low-field scanner, for simulation.
+
+SCANS are low-field scans of one scanner and one contrast, five or more. Of each,
+brain and tissues are found (or given with --brain and --tissue), and the means of
+white and grey matter are divided by the noise. The prior, a normal distribution of
+the two, goes into the file of --out; a recipe or isocenter.artifacts.snr_prior
+takes that file where it takes the name of a published prior.
+
+A scan whose tissues cannot be told apart is left out, and said.
+"""
+FIT_PRIOR_EXAMPLES = """Examples:
+  isocenter fit-prior scans/*_T1w.nii.gz --out prior.json
+  isocenter fit-prior a.nii b.nii c.nii d.nii e.nii --contrast FLAIR --out prior.json
+"""
+
 SIMULATE = """Make a benchmark: every scan with every artifact at every level.
 
 SOURCE is a folder of undamaged scans, or one scan; it is only read. Into the
@@ -234,6 +249,7 @@ COMMANDS = {
     "demo": ("isocenter.cli.demo:demo", DEMO, DEMO_EXAMPLES),
     "distort": ("isocenter.cli.distort:distort", DISTORT, DISTORT_EXAMPLES),
     "evaluate": ("isocenter.cli.evaluate:evaluate", EVALUATE, EVALUATE_EXAMPLES),
+    "fit-prior": ("isocenter.cli.fit_prior:fit_prior", FIT_PRIOR, FIT_PRIOR_EXAMPLES),
     "list": ("isocenter.cli.listing:listing", LIST, LIST_EXAMPLES),
     "metrics": ("isocenter.cli.metrics:metrics", METRICS, METRICS_EXAMPLES),
     "models": ("isocenter.cli.models:models", MODELS, MODELS_EXAMPLES),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from isocenter import registry
 from isocenter.cli.reconstruct import NOTHING_ASKED, Asked, request
 from isocenter.errors import IsocenterError, UnknownName, UsageError
 

@@ -1,10 +1,14 @@
 """Where tensors are worked on."""
 
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
+
 import torch
 
 from isocenter.errors import UsageError
 
-__all__ = ["usable_device"]
+__all__ = ["short_numbers", "usable_device"]
 
 
 def usable_device(name: str) -> str:
@@ -21,3 +25,14 @@ def usable_device(name: str) -> str:
         reason = str(error).splitlines()[0]
         raise UsageError(f"device {name!r} cannot be used ({reason}); try --device cpu") from None
     return name
+
+
+def short_numbers(device: torch.device) -> Any:
+    """A context with products in bfloat16 where the processor multiplies them; else they would be
+    slow, and it changes nothing."""
+    if device.type == "cpu":
+        told: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+        swift = bool(told.get("avx512_bf16") or told.get("amx_bf16"))
+    else:
+        swift = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16) if swift else nullcontext()

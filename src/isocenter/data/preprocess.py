@@ -17,6 +17,7 @@ __all__ = [
     "Preprocess",
     "PublishedStack",
     "Slabs",
+    "ThickScan",
     "preprocess_from_json",
 ]
 
@@ -131,9 +132,30 @@ class ComplexImage(Preprocess):
     """and the largest."""
 
 
-Known = PublishedStack | Slabs | Patches | ComplexImage
+@dataclass(frozen=True)
+class ThickScan(Preprocess):
+    """Input of a network that makes thin slices: thick ones, 1 = the brightness of the head.
+
+    The brightness is that of ``ops.regions.head_scale`` of the thick scan; nothing is subtracted.
+    """
+
+    kind: ClassVar[str] = "thick_scan"
+
+    ratios: tuple[int, int] = (2, 8)
+    """Smallest and largest ratio that it has learned from."""
+    halo: int = 2
+    """Thick slices on each side that an output depends on."""
+    margin: int = 32
+    """Pixels on each side, in the plane of the slices, that matter to an output."""
+    least: float = 0.005
+    """Smallest standard deviation of the noise that it has learned from,"""
+    most: float = 0.04
+    """and the largest."""
+
+
+Known = PublishedStack | Slabs | Patches | ComplexImage | ThickScan
 _KINDS: dict[str, type[Known]] = {
-    kind.kind: kind for kind in (PublishedStack, Slabs, Patches, ComplexImage)
+    kind.kind: kind for kind in (PublishedStack, Slabs, Patches, ComplexImage, ThickScan)
 }
 
 

@@ -1,7 +1,6 @@
 """``Prior``: a trained network of complex images, as samplers need it."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from isocenter.data.checkpoint import Checkpoint
+from isocenter.data.device import short_numbers
 from isocenter.data.preprocess import ComplexImage
 from isocenter.data.step import JSON
 from isocenter.diffusion.denoiser import Denoiser
@@ -132,23 +132,13 @@ def _whole(
     multiple: int = net.config.multiple  # type: ignore[union-attr, assignment]
     padded = F.pad(parts, (0, -columns % multiple, 0, -rows % multiple), mode="reflect")
     padded = padded.contiguous(memory_format=torch.channels_last)
-    with _short_numbers(parts.device):
+    with short_numbers(parts.device):
         if isinstance(net, complex_unet.ComplexUNet):
             said = net(padded, level, torch.full_like(level, kept))
         else:
             said = net(padded, level)
     result: Tensor = said[..., :rows, :columns].float()
     return result
-
-
-def _short_numbers(device: torch.device) -> Any:
-    """Products in bfloat16 where the processor multiplies them; elsewhere they would be slow."""
-    if device.type == "cpu":
-        told: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-        swift = bool(told.get("avx512_bf16") or told.get("amx_bf16"))
-    else:
-        swift = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16) if swift else nullcontext()
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,178 @@
+"""The network that makes thin slices of thick ones, and says how sure it is.
+
+The defaults make what ships, on a processor.  ``net=aniso_unet ratio=4`` and the like train one of
+the published networks on the same examples.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from isocenter.data.checkpoint import Checkpoint
+from isocenter.data.preprocess import ThickScan
+from isocenter.datasets.collection import sources
+from isocenter.nets.slab_unet import Config
+from isocenter.training.outcomes import Outcomes
+from isocenter.training.packed_scans import pack_scans
+from isocenter.training.recipe import Recipe, Task
+from isocenter.training.recipes.assessor import AssessorRecipe
+from isocenter.training.schedule import Schedule
+from isocenter.training.splits import Split
+from isocenter.training.thick_examples import Draws, ThickExample, ThickExamples
+from isocenter.training.thick_nets import make_net
+from isocenter.training.thick_scoring import answered, figures, watched
+
+__all__ = ["RECIPE", "SiqtRecipe", "loss_of"]
+
+AIR = 0.02
+"""Brightness under which a voxel counts as air."""
+AIR_WEIGHT = 0.25
+LEVELS = {"0.5": 0.6745, "0.8": 1.2816, "0.9": 1.6449, "0.95": 1.9600}
+"""Half widths of a normal distribution's central intervals, in deviations."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """How the mean and its deviation are taught."""
+
+    width: float = 0.06
+    """Errors up to about it count squared, larger ones linearly (Charbonnier)."""
+    variance: float = 0.2
+    """Weight of the likelihood, which teaches the deviation and never the mean."""
+    beta: float = 0.5
+    """Power of the variance by which the likelihood is weighted (Seitzer et al.,
+    arXiv:2203.09168)."""
+    begin: float = 0.2
+    """Part of the training before which the mean is taught alone."""
+
+
+@dataclass(frozen=True)
+class SiqtRecipe(Recipe):
+    """Thick slices of scans and painted heads, and the thin ones that they were made from."""
+
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(
+            n_steps=7000,
+            batch=8,
+            learning_rate=1e-3,
+            weight_decay=1e-4,
+            warm_up=200,
+            average=0.998,
+            precision="bf16",
+            validate_every=500,
+            save_every=100,
+        )
+    )
+    net: str = "slab_unet"
+    config: Config = field(default_factory=Config)
+    """Of ``slab_unet``."""
+    ratio: int = 0
+    """The only ratio that is drawn; 0: all of ``draws``."""
+    draws: Draws = field(default_factory=Draws)
+    loss: Loss = field(default_factory=Loss)
+
+    def people(self, data: Path) -> tuple[str, ...]:
+        """Everybody in the folders of the collection."""
+        return AssessorRecipe(seed=self.seed).people(data)
+
+    def split(self, data: Path) -> Split:
+        """People of each side, dealt as for the assessor."""
+        return AssessorRecipe(seed=self.seed).split(data)
+
+    def task(self, data: Path, split: Split, scratch: Path) -> Task:
+        """Thin slices from thick ones."""
+        net = make_net(self.net, self.config, self.ratio, seed=self.seed)
+        known = watched(
+            self._scans(data, split["validation"]),
+            scratch / "validation.safetensors",
+            ratios=(self.ratio,) if self.ratio else (4, 8),
+            seed=self.seed,
+        )
+        return Task(
+            net.to(memory_format=torch.channels_last) if self.net == "slab_unet" else net,  # type: ignore[call-overload]
+            self.examples(data, split["train"], scratch / "train.safetensors"),
+            partial(loss_of, loss=self.loss, halo=self.draws.halo),
+            validate=partial(figures, known=known),
+        )
+
+    def examples(self, data: Path, people: Sequence[str], file: Path) -> ThickExamples:
+        """Examples from the scans of some people.
+
+        Args:
+            data: Folder with the scans.
+            people: Of one side.
+            file: Where their scans are packed.
+        """
+        draws = self.draws
+        if self.ratio:
+            draws = replace(draws, ratios=(self.ratio,), ratio_weights=(1.0,))
+        batch = self.schedule.batch
+        return ThickExamples(
+            pack_scans(self._scans(data, people), file),
+            draws,
+            batch=batch,
+            length=batch * self.schedule.n_steps,
+            seed=self.seed,
+        )
+
+    def answers(
+        self, net: nn.Module, data: Path, people: Sequence[str], say: Callable[[str], None]
+    ) -> Outcomes:
+        """Brightness of some thin voxels of skull-stripped scans, beside the truth."""
+        return answered(
+            net,
+            self._scans(data, people),
+            ratios=(self.ratio,) if self.ratio else (4, 8),
+            seed=self.seed,
+            say=say,
+        )
+
+    def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
+        """The network with the brightness, the ratios and the noise that it knows."""
+        ratios = (self.ratio,) if self.ratio else self.draws.ratios
+        least, most = self.draws.noise
+        seen = ThickScan(
+            ratios=(min(ratios), max(ratios)), halo=self.draws.halo, least=least, most=most
+        )
+        return Checkpoint(
+            net=self.net,
+            config=asdict(self.config),
+            preprocess=seen.to_json(),
+            outputs={"thin": ["mean", "log_variance"]},
+            calibration={
+                "deviation_scale": {str(ratio): 1.0 for ratio in range(2, 9)},
+                "interval": LEVELS,
+            },
+            card=card,
+            tensors=net.state_dict(),
+        )
+
+    def _scans(self, data: Path, people: Sequence[str]) -> tuple[Any, ...]:
+        members = set(people)
+        return tuple(source for source in sources(data) if source.person in members)
+
+
+RECIPE = SiqtRecipe
+
+
+def loss_of(net: nn.Module, batch: ThickExample, *, loss: Loss, halo: int) -> Tensor:
+    """Charbonnier loss of the mean, and after a while the likelihood of what is left.
+
+    Gradients of the likelihood do not reach the mean, so that the deviation cannot spoil it.
+    """
+    said = net(batch.thick, int(batch.ratio[0]), halo=halo)
+    error = said[:, 0] - batch.thin
+    weight = torch.where(batch.thin > AIR, 1.0, AIR_WEIGHT)
+    of_mean = loss.width * ((error / loss.width).square() + 1).sqrt() - loss.width
+    total: Tensor = (weight * of_mean).mean() / loss.width
+    if float(batch.done[0]) < loss.begin:
+        return total
+    log_variance = said[:, 1]
+    likelihood = 0.5 * (log_variance + error.detach().square() * (-log_variance).exp())
+    softened = likelihood * (loss.beta * log_variance.detach()).exp() / loss.width
+    return total + loss.variance * (weight * softened).mean()

@@ -1,0 +1,65 @@
+"""Networks that make thin slices of thick ones, by name, behind one call."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from isocenter.errors import UsageError
+from isocenter.nets import slab_unet
+from isocenter.registry import Registry
+
+__all__ = ["FixedRatio", "make_net"]
+
+NETS = Registry("net", "nets")
+OF_ONE_RATIO = ("aniso_unet", "sr_unet", "espcn")
+MULTIPLES = {"aniso_unet": (16, 8), "sr_unet": (8, 8), "espcn": (1, 1)}
+"""What the sides of a slice and the thin slices are multiples of."""
+
+
+def make_net(name: str, config: slab_unet.Config, ratio: int, *, seed: int) -> nn.Module:
+    """A network that is called with thick slices (B, 1, x, y, z), a ratio, and a halo.
+
+    Args:
+        name: ``slab_unet``, which takes every ratio, or one of those of one ratio: ``aniso_unet``,
+            ``sr_unet``, ``espcn``, in their published sizes.
+        config: Of ``slab_unet``.
+        ratio: Of the others.
+        seed: Decides the first weights.
+
+    Raises:
+        UsageError: No such network here, or no ratio for one that needs it.
+    """
+    if name == "slab_unet":
+        return slab_unet.build(config, seed=seed)
+    if name not in OF_ONE_RATIO or ratio < 2:
+        raise UsageError(
+            f"net is {name!r} and ratio {ratio}: give slab_unet, or a ratio and one of "
+            f"{', '.join(OF_ONE_RATIO)}"
+        )
+    module = NETS.get(name)
+    inner = module.build(module.Config(ratio=ratio, n_outputs=2), seed=seed)
+    return FixedRatio(inner, ratio, MULTIPLES[name])
+
+
+class FixedRatio(nn.Module):
+    """A network of one ratio under the call of :class:`~isocenter.nets.slab_unet.SlabUNet`."""
+
+    def __init__(self, inner: nn.Module, ratio: int, multiples: tuple[int, int]) -> None:
+        super().__init__()
+        self.inner, self.ratio, self.multiples = inner, ratio, multiples
+
+    def forward(
+        self, thick: Tensor, ratio: int, member: int | None = None, halo: int = 0
+    ) -> Tensor:
+        """Mean and log variance (B, 2, x, y, ratio * (z - 2 * halo)).
+
+        Raises:
+            UsageError: Another ratio than the network's own.
+        """
+        if ratio != self.ratio:
+            raise UsageError(f"ratio is {ratio}: this network makes {self.ratio} slices of one")
+        x, y, z = thick.shape[-3:]
+        within, across = self.multiples
+        across = max(1, across // ratio)
+        padding = (0, -z % across, 0, -y % within, 0, -x % within)
+        said: Tensor = self.inner(F.pad(thick, padding, mode="replicate"))
+        return said[..., :x, :y, ratio * halo : ratio * (z - halo)].float()
