@@ -28,6 +28,8 @@ from isocenter.training.packed_scans import SHOWN, PackedScan
 __all__ = ["Draws", "ThickExample", "ThickExamples", "profile"]
 
 Item = TypeVar("Item")
+RESTORED_PRIOR = "siqt-t1-0.36T"
+"""The only one for the contrast of the scans whose tissues are known."""
 PRESET_SHARE = 0.6
 """Of recontrasted crops, those that a published prior decides; the others get any brightness."""
 ENOUGH = 0.35
@@ -40,14 +42,17 @@ MOST_GAIN = 5.0
 class Draws:
     """How often what is drawn, and how strong it is."""
 
-    plain: float = 0.45
+    plain: float = 0.4
     """Share of crops with the contrast of the scan,"""
-    recontrasted: float = 0.25
+    recontrasted: float = 0.33
     """with other brightness of white and grey matter,"""
-    curved: float = 0.15
+    curved: float = 0.14
     """under a smooth curve of brightness,"""
-    painted: float = 0.15
+    painted: float = 0.13
     """painted from label maps."""
+    restored: float = 0.5
+    """Share of recontrasted crops whose thick slices alone get the low field's T1w contrast: their
+    thin ones show the scan's own, which is what a high field would have shown."""
     heads: float = 0.2
     """Share of whole heads among the scans of plain crops; twice that among curved ones."""
     stripped: float = 0.5
@@ -124,21 +129,22 @@ class ThickExamples(Dataset[ThickExample]):
     def __getitem__(self, index: int) -> ThickExample:
         rng = child(generator(self.seed), "thick slices", index)
         ratio = self.ratio_of(index)
-        fine, rician = self._fine(ratio, rng)
-        thick, thin = self._acquired(fine, ratio, rician, rng)
+        fine, faded, rician = self._fine(ratio, rng)
+        thick, thin = self._acquired(fine, faded, ratio, rician, rng)
         thick, thin = _turned(thick, thin, rng)
         done = torch.tensor(index / max(1, self.length))
         return ThickExample(thick[None], thin, torch.tensor(ratio), done)
 
-    def _fine(self, ratio: int, rng: torch.Generator) -> tuple[Image3, bool]:
-        """Thin slices, and whether their noise is to be Rician."""
+    def _fine(self, ratio: int, rng: torch.Generator) -> tuple[Image3, Image3, bool]:
+        """Thin slices, the same as the low field sees them, and whether noise is Rician."""
         draws = self.draws
         way = int(torch.multinomial(torch.tensor(self._shares()), 1, generator=rng))
         people = (self._real(way, rng), self._known, self._real(way, rng), self._labels)[way]
         scan = _any_of(_any_of(people, rng), rng)
         axis = _any_of(scan.axes, rng)
         crop = _Crop(scan, axis, self._sides(ratio), rng)
-        image = self._contrast(way, crop, rng)
+        restored = way == RECONTRASTED and _chance(draws.restored, rng)
+        image = self._contrast(PLAIN if restored else way, crop, rng)
         if _chance(draws.lesions, rng):
             brain = image > SHOWN if scan.kind == "brain" else image > 0.1
             n = 1 + _below(4, rng)
@@ -148,7 +154,8 @@ class ThickExamples(Dataset[ThickExample]):
         if _chance(draws.shading, rng):
             image = image * _shading(image.shape, rng)
         image = image * (0.9 + 0.2 * _uniform(rng))
-        return image, scan.kind == "head" and _chance(draws.rician, rng)
+        faded = image * _gains(RESTORED_PRIOR, crop, rng) if restored else image
+        return image, faded, scan.kind == "head" and _chance(draws.rician, rng)
 
     def _shares(self) -> list[float]:
         """As far as there are scans for them."""
@@ -176,14 +183,14 @@ class ThickExamples(Dataset[ThickExample]):
         return _level(_curved(image, rng), rng) if way == CURVED else image
 
     def _acquired(
-        self, fine: Image3, ratio: int, rician: bool, rng: torch.Generator
+        self, fine: Image3, faded: Image3, ratio: int, rician: bool, rng: torch.Generator
     ) -> tuple[Image3, Image3]:
-        """Thick slices with noise, and the thin ones of those that are no halo."""
+        """Thick slices of ``faded`` with noise, and the thin ones of those that are no halo."""
         draws = self.draws
         low, high = draws.thickness
         share = 0.75 if _chance(0.4, rng) else low + (high - low) * _uniform(rng)
         rect = _chance(draws.rect, rng)
-        thick = fine @ profile(fine.shape[2], ratio, round(share, 2), rect)
+        thick = faded @ profile(fine.shape[2], ratio, round(share, 2), rect)
         thick = thick[:, :, 1:-1]
         least, most = np.log(draws.noise)
         sigma = float(np.exp(least + (most - least) * _uniform(rng)))
@@ -266,17 +273,24 @@ def _recontrasted(image: Image3, crop: _Crop, rng: torch.Generator) -> Image3:
     wm, gm = crop.shares()
     white, grey, fluid = crop.scan.means
     if _chance(PRESET_SHARE, rng):
-        prior = SNR_PRIORS[_any_of(tuple(SNR_PRIORS), rng)]
-        snr = prior.draw(rng)
-        sigma = white / snr[0] if prior.reference == "wm" else grey / snr[1]
-        gains = snr[0] * sigma / white, snr[1] * sigma / grey
-        return image * (1 + (gains[0] - 1) * wm + (gains[1] - 1) * gm)
+        return image * _gains(_any_of(tuple(SNR_PRIORS), rng), crop, rng)
     wanted = (0.2 + 0.8 * torch.rand(3, generator=rng)).tolist()
     of_wm, of_gm, of_csf = (
         min(MOST_GAIN, one / mean) for one, mean in zip(wanted, (white, grey, fluid), strict=True)
     )
     csf = (1 - wm - gm).clamp_min(0) * (image > SHOWN)
     return image * (1 + (of_wm - 1) * wm + (of_gm - 1) * gm + (of_csf - 1) * csf)
+
+
+def _gains(name: str, crop: _Crop, rng: torch.Generator) -> Image3:
+    """What a prior of low-field scans multiplies every voxel by."""
+    wm, gm = crop.shares()
+    white, grey, _ = crop.scan.means
+    prior = SNR_PRIORS[name]
+    snr = prior.draw(rng)
+    sigma = white / snr[0] if prior.reference == "wm" else grey / snr[1]
+    gains: Image3 = 1 + (snr[0] * sigma / white - 1) * wm + (snr[1] * sigma / grey - 1) * gm
+    return gains
 
 
 N_KNOTS, LAST_KNOT = 8, 1.6
