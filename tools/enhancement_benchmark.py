@@ -15,6 +15,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +33,13 @@ from enhancement_measures import (
     tissue_volumes,
 )
 from enhancement_tables import fit, tables
-from torch import Tensor
-from torch.nn import functional as F
 
 from isocenter.data.atomic import write_text
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.random import generator
 from isocenter.data.volume import Volume
-from isocenter.nets import aniso_unet, espcn, iso_unet, planar, sr_unet
-from isocenter.ops.regions import head_scale
 from isocenter.restorers import cubic, linear, siqt
 from isocenter.restorers._enhanced import Enhanced
-
-NETS = {"aniso_unet": aniso_unet, "espcn": espcn, "planar": planar, "sr_unet": sr_unet}
-"""That take thick slices; ``iso_unet`` takes interpolated ones."""
 
 Row = dict[str, Any]
 Method = Callable[[Volume, int], Enhanced]
@@ -85,17 +79,11 @@ def _methods(options: argparse.Namespace) -> dict[str, Callable[[int], Method | 
     """By name in the table: what makes the method of a ratio, None where there is none."""
     plain = {"linear": linear, "cubic": cubic}
     named = {name: _of_restorer(plain[name]) for name in options.methods}
-    files: dict[str, list[Checkpoint]] = {}
+    files: dict[str, list[str]] = {}
     for given in options.net:
         name, _, file = given.partition("=")
-        checkpoint = Checkpoint.load(file)
-        if checkpoint.net == "slab_unet":
-            named[name] = _of_siqt(file, options)
-        else:
-            files.setdefault(name, []).append(checkpoint)
-    for name, checkpoints in files.items():
-        named[name] = _of_network(checkpoints)
-    return named
+        files.setdefault(name, []).append(file)
+    return named | {name: _of_networks(some, options) for name, some in files.items()}
 
 
 def _of_restorer(module: Any) -> Callable[[int], Method]:
@@ -106,54 +94,27 @@ def _of_restorer(module: Any) -> Callable[[int], Method]:
     return lambda _: method
 
 
-def _of_siqt(file: str, options: argparse.Namespace) -> Callable[[int], Method]:
-    def method(scan: Volume, ratio: int) -> Enhanced:
-        chosen = siqt.Options(
-            ratio=ratio, axis=AXIS, members=options.members, weights=file, device=options.device
-        )
-        return siqt.enhance(scan, chosen, rng=generator(options.seed))
-
-    return lambda _: method
-
-
-def _of_network(checkpoints: list[Checkpoint]) -> Callable[[int], Method | None]:
-    """The whole scan in one pass through the checkpoint of its ratio."""
+def _of_networks(files: list[str], options: argparse.Namespace) -> Callable[[int], Method | None]:
+    """Each ratio by the first file that knows it."""
+    known = {file: Checkpoint.load(file).preprocess["ratios"] for file in files}
 
     def of_ratio(ratio: int) -> Method | None:
-        # The isotropic network does not know its ratio: its card does.
-        fitting = [
-            one for one in checkpoints if one.config.get("ratio", one.card.get("ratio")) == ratio
-        ]
-        return _pass(fitting[0]) if fitting else None
+        fitting = [file for file, (least, most) in known.items() if least <= ratio <= most]
+        return partial(_enhanced, fitting[0], options) if fitting else None
 
     return of_ratio
 
 
-def _pass(checkpoint: Checkpoint) -> Method:
-    module = iso_unet if checkpoint.net == "iso_unet" else NETS[checkpoint.net]
-    net = module.build(module.Config(**checkpoint.config)).eval()
-    checkpoint.load_into(net)
-
-    @torch.inference_mode()
-    def method(scan: Volume, ratio: int) -> Enhanced:
-        thin = cubic.enhance(scan, cubic.Options(ratio, AXIS), rng=generator(0))
-        scale = head_scale(scan.data)
-        given = (thin.image if checkpoint.net == "iso_unet" else scan).data / scale
-        said = net(_padded(given)[None, None])[0]
-        x, y, z = thin.image.shape
-        mean = (said[0, :x, :y, :z] * scale).contiguous()
-        return Enhanced(
-            Volume(mean, thin.image.affine, scan.contrast), None, None, None, thin.image
-        )
-
-    return method
-
-
-def _padded(data: Tensor) -> Tensor:
-    """Sides that every network divides; the border is repeated."""
-    x, y, z = data.shape
-    rest = (0, -z % 16, 0, -y % 16, 0, -x % 16)
-    return F.pad(data[None, None], rest, mode="replicate")[0, 0]
+def _enhanced(file: str, options: argparse.Namespace, scan: Volume, ratio: int) -> Enhanced:
+    n_members = int(Checkpoint.load(file).config.get("n_members", 1))
+    chosen = siqt.Options(
+        ratio=ratio,
+        axis=AXIS,
+        members=min(options.members, n_members),
+        weights=file,
+        device=options.device,
+    )
+    return siqt.enhance(scan, chosen, rng=generator(options.seed))
 
 
 def _rows(
@@ -203,12 +164,13 @@ def _measured(given: Case, made: Enhanced, condition: str) -> Row:
         row |= fidelity(image, given.truth, given.brain)
     if deviation is not None:
         stated = gain * deviation.data[given.brain]
-        level = brightness(made.interpolated.data, given.brain)
-        row["doubt"] = float(stated.mean()) / (gain * level)
+        level = gain * brightness(made.interpolated.data, given.brain)
+        row["doubt"] = float(stated.mean()) / level
         if given.truth is not None:
             raw = stated / _scale(made)
             error = (image - given.truth)[given.brain]
-            row |= calibration(error, raw, np.random.default_rng(0))
+            level = brightness(given.truth, given.brain)
+            row |= calibration(error / level, raw / level, np.random.default_rng(0))
     if condition == "plain" and given.truth is not None:
         if given.lesions is not None:
             row |= lesion_figures(

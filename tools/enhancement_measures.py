@@ -56,7 +56,7 @@ def fidelity(image: Tensor, truth: Tensor, brain: Tensor) -> dict[str, float]:
 
 
 def calibration(error: Tensor, deviation: Tensor, rng: np.random.Generator) -> dict[str, object]:
-    """How the stated deviation goes with the error; both (n,), of the brain's voxels."""
+    """How the stated deviation goes with the error; both (n,), over the brightness."""
     size = error.abs().double().numpy()
     spread = deviation.double().clamp_min(1e-12).numpy()
     ratio = size / spread
@@ -105,7 +105,7 @@ def lesion_figures(
         brain: Where surroundings count.
         least: Lesions with less contrast, relative to their surroundings, are left out.
     """
-    labels, n = scipy.ndimage.label(lesions.numpy(), np.ones((3, 3, 3)))
+    labels, _ = scipy.ndimage.label(lesions.numpy(), np.ones((3, 3, 3)))
     made, known, apart = [], [], []
     for number, box in enumerate(scipy.ndimage.find_objects(labels), 1):
         wide = tuple(slice(max(0, one.start - SHELL - 1), one.stop + SHELL + 1) for one in box)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ LEVELS = (0.5, 0.8, 0.9)
 """Of the intervals."""
 PUBLISHED = {4: (32.66, 0.875), 8: (29.69, 0.777)}
 """PSNR and SSIM of the published README."""
+NORMAL_90 = 1.6449
+"""Half width of the central 90 % of a normal distribution."""
 BEYOND = ("plain", "noisier", "inverted", "shuffled", "nothing")
 
 Row = Mapping[str, Any]
@@ -109,27 +112,42 @@ def _fidelity(rows: Sequence[Row]) -> list[str]:
 def _calibration(rows: Sequence[Row], fitted: Mapping[str, Any]) -> list[str]:
     scales = {int(ratio): value for ratio, value in fitted["deviation_scale"].items()}
     lines = [f"\ncalibration: {dict(fitted)}", ""]
-    head = [f"coverage {100 * level:.0f} %" for level in LEVELS]
-    lines += [f"| condition | r | {' | '.join(head)} | scale alone, 90 % | NLL | rank | AUSE |"]
-    lines += ["|---" * 9 + "|"]
+    head = [f"covers {100 * level:.0f} %" for level in LEVELS]
+    head += ["90 % by scale alone", "NLL", "of a constant", "rank", "AUSE"]
+    lines += [f"| condition | r | {' | '.join(head)} |"]
+    lines += ["|---" * 10 + "|"]
     for condition, ratio in _pairs(rows, ("plain", "lowfield", "noisier", "inverted")):
         some = [r for r in rows if (r["condition"], r["ratio"]) == (condition, ratio)]
         some = [row for row in some if "quantiles" in row and ratio in scales]
         if not some:
             continue
-        scale = scales[ratio]
-        factors = [scale * fitted["interval"][f"{level:g}"] for level in LEVELS]
-        found = [_interval(some, _mean_of(lambda r, f=f: coverage(r, f)), 3) for f in factors]
-        found += [_interval(some, _mean_of(lambda r: coverage(r, 1.6449 * scale)), 3)]
-        found += [_interval(some, _mean_of(lambda r: _likelihood(r, scale)), 2)]
-        found += [_mean(some, "rank", 2), _mean(some, "ause", 3)]
-        lines.append(f"| {condition} | {ratio} | {' | '.join(found)} |")
+        cells = [_interval(some, one, digits) for one, digits in _figures(scales[ratio], fitted)]
+        lines.append(f"| {condition} | {ratio} | {' | '.join(cells)} |")
     return lines
 
 
+def _figures(scale: float, fitted: Mapping[str, Any]) -> list[tuple[Statistic, int]]:
+    """Of a calibrated deviation, with digits to show."""
+    factors = [scale * fitted["interval"][f"{level:g}"] for level in LEVELS]
+    return [
+        *((_mean_of(partial(coverage, factor=factor)), 3) for factor in factors),
+        (_mean_of(partial(coverage, factor=NORMAL_90 * scale)), 3),
+        (_mean_of(partial(_likelihood, scale=scale)), 2),
+        (_mean_of(_likelihood_of_constant), 2),
+        (_mean_of(lambda row: row["rank"]), 2),
+        (_mean_of(lambda row: row["ause"]), 3),
+    ]
+
+
 def _likelihood(row: Row, scale: float) -> float:
-    """Mean negative log-likelihood of the error over the raw deviation's geometric mean."""
-    return 0.5 * math.log(2 * math.pi) + math.log(scale) + row["mean_square"] / scale**2 / 2
+    """Mean negative log-likelihood of the error over the brightness."""
+    spread = math.log(scale) + row["mean_log_deviation"]
+    return 0.5 * math.log(2 * math.pi) + spread + row["mean_square"] / scale**2 / 2
+
+
+def _likelihood_of_constant(row: Row) -> float:
+    """The same of one deviation for all voxels, the root mean square error itself."""
+    return 0.5 * math.log(2 * math.pi) - row["psnr"] / 20 * math.log(10) + 0.5
 
 
 def _lesions(rows: Sequence[Row]) -> list[str]:
