@@ -171,7 +171,9 @@ def blend(
     for n_done, tile in enumerate(tiles, start=1):
         inside = _inside(volume, tiles, tile)
         fine = _fine(tiles, tile)
-        parts = [one[i, where].to(volume) for one, i, where in zip(weights, tile, fine, strict=True)]
+        parts = [
+            one[i, where].to(volume) for one, i, where in zip(weights, tile, fine, strict=True)
+        ]
         share = parts[0][:, None, None] * parts[1][:, None] * parts[2]
         counted[fine] += share
         share /= counted[fine].clamp_min(TINY)

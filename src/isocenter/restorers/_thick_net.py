@@ -1,7 +1,6 @@
 """``ThickNet``: a trained network of thick slices, as an enhancement needs it."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.device import short_numbers
+from isocenter.data.preprocess import ThickScan
 from isocenter.data.step import JSON
 from isocenter.errors import BadCheckpoint, UsageError
 from isocenter.nets import aniso_unet, espcn, iso_unet, planar, slab_unet, sr_unet
@@ -30,11 +30,24 @@ NETS: Mapping[str, Any] = {
     "slab_unet": slab_unet,
     "sr_unet": sr_unet,
 }
-ANY_RATIO = ("iso_unet", "planar", "slab_unet")
-REACH = 16
-"""Thin voxels around the core of a tile that a network on the thin grid sees."""
+OF_ONE_RATIO = ("aniso_unet", "espcn", "sr_unet")
+BYTES = {
+    "aniso_unet": 620,
+    "espcn": 310,
+    "iso_unet": 580,
+    "planar": 1000,
+    "slab_unet": 170,
+    "sr_unet": 490,
+}
+"""Memory of a tile for each thin voxel, at a ratio of 4 and the default width; measured."""
+WITHIN = 16
+"""Pixels around the core of a tile, in a slice."""
+ACROSS = 16
+"""Thin slices around it, for a network of three dimensions; at least as many as"""
+FEWEST_ACROSS = 3
+"""thick ones, and enough for what looks at two neighbours."""
 LOG_VARIANCES = (-30.0, 10.0)
-Halves = tuple[int, int, int]
+"""The exponential of any of them is a number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,21 +61,26 @@ class ThickNet:
     ratio: int
     """Thin slices for a thick one."""
     device: torch.device
+    seen: ThickScan
+    """Ratios and noise that it has learned from."""
     calibration: Mapping[str, Any]
     facts: Mapping[str, JSON]
     """Name and hash of the weights."""
 
     @property
+    def config(self) -> Any:
+        """Of the network."""
+        return self.net.config
+
+    @property
     def n_members(self) -> int:
         """Networks in one."""
-        return int(getattr(self.net.config, "n_members", 1)) if self.name == "slab_unet" else 1
+        return int(getattr(self.config, "n_members", 1))
 
     @property
     def n_channels(self) -> int:
-        """2 where it says how sure it is: mean and variance."""
-        if self.name == "slab_unet":
-            return 2
-        return int(self.net.config.n_outputs)  # type: ignore[union-attr, arg-type]
+        """2 where it says how sure it is: mean and variance; else 1."""
+        return int(getattr(self.config, "n_outputs", 2))
 
     @property
     def takes_thin(self) -> bool:
@@ -72,51 +90,142 @@ class ThickNet:
     @property
     def multiples(self) -> tuple[int, int, int]:
         """What the sides of a tile have to be multiples of."""
-        config: Any = self.net.config
         match self.name:
             case "aniso_unet":
-                within, across = config.multiples
-                return within, within, across
+                within, across = self.config.multiples
             case "sr_unet":
-                pools = pools_of(config.ratio, config.n_levels)
+                pools = pools_of(self.config.ratio, self.config.n_levels)
                 within, across = (prod(one) for one in zip(*pools, strict=True))
-                return within, within, across
             case "iso_unet":
-                side = 2 ** (config.n_levels - 1)
-                return side, side, side
+                within = across = 2 ** (self.config.n_levels - 1)
             case "slab_unet":
-                return config.multiple, config.multiple, 1
-        return 4, 4, 1
+                within, across = self.config.multiple, 1
+            case _:
+                within, across = 4, 1
+        return within, within, across
 
     @property
     def halo(self) -> tuple[int, int, int]:
-        """Voxels around the core of a tile, within slices and across them."""
-        if self.takes_thin:
-            return REACH, REACH, REACH
-        return REACH, REACH, HALO_ACROSS.get(self.name, max(3, -(-REACH // self.ratio)))
+        """Voxels around the core of a tile, in a slice and across."""
+        across = ACROSS if self.takes_thin else max(FEWEST_ACROSS, -(-ACROSS // self.ratio))
+        return WITHIN, WITHIN, across
 
     @property
     def bytes_per_voxel(self) -> float:
         """Memory of a tile for each thin voxel."""
-        config: Any = self.net.config
-        width = getattr(config, "width", None) or max(config.widths[:1])
-        return BYTES[self.name](width, self.ratio)
+        default = NETS[self.name].Config()
+        return BYTES[self.name] * max(1.0, _width(self.config) / _width(default))
 
     @torch.inference_mode()
     def __call__(
         self, tile: Float[Tensor, "x y z"], members: int
     ) -> Float[Tensor, "channel x y fine"]:
-        """Mean and variance of thin slices, of so many members one after another.
+        """Mean and variance of thin slices, brightness units.
 
-        The variance is the mean of the members' variances, and that of their means beside it.
+        The variance is the mean of the members' variances plus the variance of their means.
+
+        Args:
+            tile: Thick slices, 1 = the brightness of the head.
+            members: How many are asked, the first ones.
         """
         batch = tile[None, None].to(self.device)
-        means, variances = 0.0, 0.0
-        squares = 0.0
-        for member in range(members):
-            said = self._said(batch, member)[0]
-            means = means + said[0]
-            squares = squares + said[0].square()
-            if self.n_channels == 2:
-                variances = variances + said[1].clamp(*LOG_VARIANCES).exp()
-        return torch.stack([means])
+        with short_numbers(self.device):
+            if self.name == "slab_unet" and members == self.n_members:
+                return _moments(self.net(batch, self.ratio))
+            each = [_moments(self._of_member(batch, one)) for one in range(members)]
+        if members == 1:
+            return each[0]
+        means = torch.stack([one[0] for one in each])
+        spread = means.var(0, correction=0)
+        variance = torch.stack([one[1] for one in each]).mean(0) + spread
+        return torch.stack([means.mean(0), variance])
+
+    def _of_member(self, batch: Tensor, member: int) -> Tensor:
+        said: Tensor = (
+            self.net(batch, self.ratio, member) if self.name == "slab_unet" else self.net(batch)
+        )
+        return said
+
+
+def load_thick_net(path: Path | str | None, ratio: int, device: torch.device | str) -> ThickNet:
+    """The network of a file, or the one that ships with the package.
+
+    Args:
+        path: A checkpoint of the recipe ``siqt``; ``None``: the shipped one.
+        ratio: Thin slices for a thick one.
+        device: Where it will run.
+
+    Raises:
+        BadCheckpoint: Missing, damaged, or no network of thick slices.
+        UsageError: It makes another number of thin slices.
+    """
+    shipped = Path(str(files("isocenter") / "weights" / "siqt.safetensors"))
+    place = Path(path) if path else shipped
+    checkpoint = Checkpoint.load(place)
+    if checkpoint.net not in NETS or checkpoint.preprocess.get("kind") != ThickScan.kind:
+        raise BadCheckpoint(
+            f"{place} holds {checkpoint.net!r}, which makes no thin slices: give the checkpoint "
+            "of `isocenter train siqt`"
+        )
+    seen = ThickScan.from_json(dict(checkpoint.preprocess))
+    _check_ratio(place, seen, ratio)
+    net = _built(checkpoint, place, ratio)
+    where = torch.device(device)
+    return ThickNet(
+        checkpoint.net,
+        net.eval().requires_grad_(False).to(where),
+        ratio,
+        where,
+        seen,
+        checkpoint.calibration,
+        {
+            "weights": str(checkpoint.card.get("name", place.name)),
+            "weights_sha256": checkpoint.sha256,
+            "net": checkpoint.net,
+        },
+    )
+
+
+def _check_ratio(place: Path, seen: ThickScan, ratio: int) -> None:
+    least, most = seen.ratios
+    if not least <= ratio <= most:
+        known = f"a ratio of {least}" if least == most else f"ratios from {least} to {most}"
+        raise UsageError(
+            f"{place.name} has learned {known}, and the scan asks for {ratio}: give --ratio, "
+            "other weights, or none for those that ship"
+        )
+
+
+def _built(checkpoint: Checkpoint, place: Path, ratio: int) -> nn.Module:
+    module = NETS[checkpoint.net]
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in checkpoint.config.items()}
+    try:
+        config = module.Config(**values)
+    except (TypeError, UsageError) as error:
+        raise BadCheckpoint(f"{place}: its configuration makes no network ({error})") from error
+    if checkpoint.net == "planar":  # the ratio decides no weight
+        config = dataclasses.replace(config, ratio=ratio)
+    if checkpoint.net in OF_ONE_RATIO and config.ratio != ratio:
+        raise UsageError(
+            f"{place.name} makes {config.ratio} thin slices of a thick one, and the scan asks for "
+            f"{ratio}: give --ratio {config.ratio}, other weights, or none for those that ship"
+        )
+    net: nn.Module = module.build(config)
+    checkpoint.load_into(net)
+    if not hasattr(net, "config"):
+        net.config = config
+    return net
+
+
+def _moments(said: Float[Tensor, "1 channel x y fine"]) -> Float[Tensor, "channel x y fine"]:
+    """Mean and, where there is one, variance."""
+    parts = said[0].float()
+    if len(parts) == 2:
+        parts = torch.stack([parts[0], parts[1].clamp(*LOG_VARIANCES).exp()])
+    return parts
+
+
+def _width(config: Any) -> float:
+    """Channels of the first level."""
+    width: float = config.width if hasattr(config, "width") else config.widths[0]
+    return width
