@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import resource
-import sys
 import time
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +15,7 @@ from isocenter.assessors._views import views_of
 from isocenter.assessors.ensemble import Ensemble
 from isocenter.data.device import usable_device
 from isocenter.data.io import read
+from isocenter.data.process import peak_rss
 from isocenter.data.scores import Provenance, QualityReport, ScanFacts, Score
 from isocenter.data.volume import Volume
 from isocenter.errors import BadVolume
@@ -173,7 +172,6 @@ def _provenance(model: Model, definition: Definition | None, began: float) -> Pr
         **({} if definition is None else {"measures": definition}),
     }
     text = json.dumps(choices, sort_keys=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sha256 = model.sha256 if isinstance(model, Ensemble) else checkpoint.sha256
     return Provenance(
         isocenter=__version__,
@@ -182,6 +180,6 @@ def _provenance(model: Model, definition: Definition | None, began: float) -> Pr
         params_sha256=hashlib.sha256(text.encode()).hexdigest(),
         device=model.device,
         seconds=time.monotonic() - began,
-        peak_rss=peak if sys.platform == "darwin" else peak * 1024,
+        peak_rss=peak_rss(),
         measures=definition,
     )

@@ -162,6 +162,35 @@ EVALUATE_EXAMPLES = """Examples:
   isocenter evaluate runs/a runs/b --json
 """
 
+ENHANCE = """Make thin slices of a scan's thick ones, with a map of where not to believe them.
+
+IN is a scan of thick slices (any format that assess reads), OUT is written as
+NIfTI. Beside it go, under the same name: _uncertainty, _lower and _upper (where
+the method knows them), _interpolated (cubic splines, to compare), _disagreement
+and _not_measured (what the checks found), .html (pictures, side by side) and
+.json (for programs, written last).
+
+For research, not for diagnosis: an enhanced scan may hide or invent lesions.
+"""
+ENHANCE_EXAMPLES = """Examples:
+  isocenter enhance lowfield_T2w.nii.gz enhanced.nii.gz
+  isocenter enhance thick.nii.gz thin.nii.gz --ratio 4 --members 2 --max-memory 1
+  isocenter enhance thick.nii.gz thin.nii.gz --brain mask.nii.gz --assess
+  isocenter enhance thick.nii.gz cubic.nii.gz --method cubic
+"""
+
+CHECK = """Check an enhanced scan, whoever made it, against the scan it came from.
+
+ENHANCED holds thin slices, SCAN the thick ones. Says whether the thin slices
+agree with what was measured, how much of their detail cannot have been measured,
+and which regions changed more than they should. It cannot say that detail
+between the slices is right: nobody measured that.
+"""
+CHECK_EXAMPLES = """Examples:
+  isocenter check enhanced.nii.gz scan.nii.gz
+  isocenter check enhanced.nii.gz scan.nii.gz --deviation sd.nii.gz --json checks.json
+"""
+
 FIT_PRIOR = """Fit the signal over noise of a low-field scanner, for simulation.
 
 SCANS are low-field scans of one scanner and one contrast, five or more. Of each,
@@ -239,6 +268,7 @@ DOCTOR_EXAMPLES = """Example:
 
 COMMANDS = {
     "assess": ("isocenter.cli.assess:assess", ASSESS, ASSESS_EXAMPLES),
+    "check": ("isocenter.cli.check:check", CHECK, CHECK_EXAMPLES),
     "compare": ("isocenter.cli.compare:compare", COMPARE, COMPARE_EXAMPLES),
     "compare-recon": (
         "isocenter.cli.compare_recon:compare_recon",
@@ -248,6 +278,7 @@ COMMANDS = {
     "datasets": ("isocenter.cli.datasets:datasets", DATASETS, DATASETS_EXAMPLES),
     "demo": ("isocenter.cli.demo:demo", DEMO, DEMO_EXAMPLES),
     "distort": ("isocenter.cli.distort:distort", DISTORT, DISTORT_EXAMPLES),
+    "enhance": ("isocenter.cli.enhance:enhance", ENHANCE, ENHANCE_EXAMPLES),
     "evaluate": ("isocenter.cli.evaluate:evaluate", EVALUATE, EVALUATE_EXAMPLES),
     "fit-prior": ("isocenter.cli.fit_prior:fit_prior", FIT_PRIOR, FIT_PRIOR_EXAMPLES),
     "list": ("isocenter.cli.listing:listing", LIST, LIST_EXAMPLES),

@@ -133,8 +133,8 @@ def request(source: Path, asked: Asked) -> Request:
 
 
 @contextlib.contextmanager
-def watched(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar over slices when somebody watches."""
+def watched(quiet: bool, unit: str = "slices") -> Iterator[Callable[[int, int], None] | None]:
+    """A bar over slices, or another unit of work, when somebody watches."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -145,7 +145,7 @@ def watched(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
 
         def progress(done: int, total: int) -> None:
             if not advance:
-                advance.append(stack.enter_context(bar(total, "slices")))
+                advance.append(stack.enter_context(bar(total, unit)))
             advance[0](False)
 
         yield progress

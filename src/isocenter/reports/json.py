@@ -32,6 +32,7 @@ __all__ = [
     "document",
     "dump",
     "metric",
+    "scan_facts",
     "schema",
     "schema_of_metrics",
     "with_reasons",
@@ -55,7 +56,7 @@ def document(report: QualityReport, series: Series | None = None) -> Document:
         "subject": report.subject,
         "verdict": report.verdict,
         "notes": list(report.notes),
-        "input": _input(report.scan),
+        "input": scan_facts(report.scan),
         "score": _quality(report),
         "artifacts": [_finding(finding) for finding in report.artifacts],
         "metrics": {name: metric(score) for name, score in report.metrics.items()},
@@ -102,7 +103,8 @@ def with_reasons(fields: Mapping[str, JSON], **reasons: str) -> Document:
     return {**fields, "reason_if_null": given}
 
 
-def _input(scan: ScanFacts) -> Document:
+def scan_facts(scan: ScanFacts) -> Document:
+    """What a file says of itself, as documents hold it."""
     return with_reasons(
         {
             "name": scan.name,

@@ -167,3 +167,15 @@ def test_a_folder_that_is_missing_or_read_only_is_a_resource_error(tmp_path: Pat
     with pytest.raises(ResourceError, match="cannot write"):
         write(scan(), locked / "a.nii")
     assert list((tmp_path / "locked").iterdir()) == []
+
+
+def test_a_note_stands_in_the_header(tmp_path: Path) -> None:
+    volume = Volume(torch.rand(3, 4, 5), np.eye(4))
+    note = "research use, not for diagnosis"
+    write(volume, tmp_path / "a.nii.gz", note=note)
+    assert nibabel.load(tmp_path / "a.nii.gz").header["descrip"].item().decode() == note
+    write(volume, tmp_path / "b.nii.gz")
+    assert nibabel.load(tmp_path / "b.nii.gz").header["descrip"].item() == b""
+    for bad in ("x" * 80, "é"):
+        with pytest.raises(UsageError, match="79 ASCII"):
+            write(volume, tmp_path / "c.nii.gz", note=bad)

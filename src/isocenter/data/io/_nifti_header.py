@@ -35,6 +35,7 @@ NIFTI1 = _fields(
         "scl_slope": ("<f4", 112),
         "scl_inter": ("<f4", 116),
         "xyzt_units": ("u1", 123),
+        "descrip": ("S80", 148),
         "qform_code": ("<i2", 252),
         "sform_code": ("<i2", 254),
         "quatern": ("<3f4", 256),

@@ -18,10 +18,15 @@ __all__ = ["int16_scale", "write"]
 _OFFSET = 352
 _FAST = 1
 _LARGEST_SIDE = 32767
+_LONGEST_NOTE = 79
 
 
 def write(
-    volume: Volume, path: str | os.PathLike[str], *, dtype: Literal["float32", "int16"] = "float32"
+    volume: Volume,
+    path: str | os.PathLike[str],
+    *,
+    dtype: Literal["float32", "int16"] = "float32",
+    note: str = "",
 ) -> Path:
     """Write a scan as NIfTI-1 on the axes of the file it came from.
 
@@ -30,12 +35,13 @@ def write(
         path: Ends in ``.nii`` or ``.nii.gz``.
         dtype: ``"int16"`` stores whole numbers with slope and intercept, half the size,
             exact to 1/65534 of the image's range.
+        note: Goes into the header's field ``descrip``; at most 79 ASCII characters.
 
     Returns:
         The path.
 
     Raises:
-        UsageError: Another ending or number type.
+        UsageError: Another ending or number type, or a note that does not fit.
         BadVolume: A side too long for NIfTI-1, or voxels that are not finite.
         ResourceError: Disk full, folder missing or read-only; nothing is left behind.
     """
@@ -44,11 +50,13 @@ def write(
         raise UsageError(f"cannot write {path.suffix or 'a file without ending'}: use .nii.gz")
     if dtype not in ("float32", "int16"):
         raise UsageError(f"cannot write {dtype!r}: use float32 or int16")
+    if len(note) > _LONGEST_NOTE or not note.isascii():
+        raise UsageError(f"note is {note!r}: give at most {_LONGEST_NOTE} ASCII characters")
     if max(volume.shape) > _LARGEST_SIDE:
         raise BadVolume(f"a side of {max(volume.shape)} voxels does not fit NIfTI-1")
     data, affine = _as_stored(volume)
     stored, slope, intercept = (data, 1.0, 0.0) if dtype == "float32" else _whole(data)
-    head = _header(stored, affine, slope, intercept)
+    head = _header(stored, affine, slope, intercept, note)
     content = head + bytes(_OFFSET - len(head)) + stored.tobytes(order="F")
     return atomic.write_bytes(path, _gzip(content) if path.suffix.lower() == ".gz" else content)
 
@@ -102,6 +110,7 @@ def _header(
     affine: npt.NDArray[np.float64],
     slope: float,
     intercept: float,
+    note: str,
 ) -> bytes:
     header = np.zeros(1, NIFTI1)[0]
     header["sizeof_hdr"] = 348
@@ -111,6 +120,7 @@ def _header(
     header["vox_offset"] = _OFFSET
     header["scl_slope"], header["scl_inter"] = slope, intercept
     header["xyzt_units"] = 2
+    header["descrip"] = note.encode()
     # Only the sform: it holds oblique and sheared axes alike, and nothing can conflict with it.
     header["sform_code"] = 1
     header["srow"] = affine[:3]
