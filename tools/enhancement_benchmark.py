@@ -5,8 +5,9 @@
 Slices of high-field scans are made thick and noisy, along the third axis, and made thin again by
 every method.  What is done is kept in ``cases.jsonl``; the same command goes on.  Conditions:
 ``plain`` (noise alone), ``lowfield`` (contrast changed as well; each image gets the gain and
-offset that bring it nearest to the truth), ``lesions`` (inserted), ``repeat`` (other noise), and
-four that the networks never saw: ``noisier``, ``inverted``, ``shuffled``, ``nothing``.
+offset that bring it nearest to the truth), ``lesions`` (inserted), ``volumes`` (of tissues, as
+``plain``), ``repeat`` (other noise), and four that the networks never saw: ``noisier``,
+``inverted``, ``shuffled``, ``nothing``.
 ``--calibrate NAME`` writes what a deviation and its intervals are to be multiplied with, fitted on
 the validation people.
 """
@@ -106,13 +107,8 @@ def _of_networks(files: list[str], options: argparse.Namespace) -> Callable[[int
 
 
 def _enhanced(file: str, options: argparse.Namespace, scan: Volume, ratio: int) -> Enhanced:
-    n_members = int(Checkpoint.load(file).config.get("n_members", 1))
     chosen = siqt.Options(
-        ratio=ratio,
-        axis=AXIS,
-        members=min(options.members, n_members),
-        weights=file,
-        device=options.device,
+        ratio=ratio, axis=AXIS, members=options.members, weights=file, device=options.device
     )
     return siqt.enhance(scan, chosen, rng=generator(options.seed))
 
@@ -147,7 +143,7 @@ def _rows(
                 row |= _inserted(given, made[0], method(given.control, ratio))
             if condition == "repeat":
                 row |= _repeated(given, made)
-            if name in options.tissue and condition == "plain" and given.tissue is not None:
+            if condition == "volumes":
                 row |= _volumes(given, made[0], subject)
             yield row
 

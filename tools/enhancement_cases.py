@@ -184,6 +184,11 @@ def _with_lesions(subject: Subject, ratio: int, rng: torch.Generator) -> Case:
     )
 
 
+def _known_tissue(subject: Subject, ratio: int, rng: torch.Generator) -> Case | None:
+    """As plain, where the tissues can be told."""
+    return None if subject.tissue is None else _plain(subject, ratio, rng)
+
+
 def _draws(subject: Subject, ratio: int, rng: torch.Generator) -> Case:
     """The same person with other noise, several times."""
     truth = _cut(subject.truth.data, ratio)
@@ -222,6 +227,7 @@ CONDITIONS: dict[str, Callable[[Subject, int, torch.Generator], Case | None]] = 
     "plain": _plain,
     "lowfield": _lowfield,
     "lesions": _with_lesions,
+    "volumes": _known_tissue,
     "repeat": _draws,
     "noisier": _noisier,
     "inverted": _inverted,

@@ -277,6 +277,8 @@ def _interval(rows: Sequence[Row], statistic: Statistic, digits: int) -> str:
     """A figure of all rows, and its 95 % interval by drawing people again."""
     if not rows:
         return "-"
+    if len({row["person"] for row in rows}) == 1:
+        return f"{statistic(rows):.{digits}f}"
     low, high = bootstrap_by_person(
         [row["person"] for row in rows],
         lambda index: statistic([rows[i] for i in index]),
