@@ -1,0 +1,197 @@
+"""Train the networks that the shipped one is compared with, all on the same examples.
+
+    python tools/train_enhancement_baselines.py --data DATA --out runs/baselines --ratio 4
+
+The examples are those of the recipe ``siqt``, drawn once; every network gets the same processor
+time.  ``--width 16 --minutes 2000`` trains the published sizes.  The end is
+``NET-RATIO.safetensors`` for each.
+"""
+
+import argparse
+import itertools
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from isocenter.data.checkpoint import Checkpoint
+from isocenter.data.preprocess import ThickScan
+from isocenter.data.random import child, generator
+from isocenter.datasets.collection import sources
+from isocenter.nets import aniso_unet, espcn, iso_unet, planar, sr_unet
+from isocenter.ops.thick_slices import Acquisition, interpolation
+from isocenter.ops.windows import multiply_along
+from isocenter.training.packed_scans import pack_scans
+from isocenter.training.recipes.siqt import RECIPE
+from isocenter.training.thick_examples import ThickExamples
+
+N_STATISTICS = 40
+"""Batches from which batch normalisation takes its statistics in the end."""
+WARM_UP = 0.05
+"""Part of the time in which the learning rate rises."""
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    batches: list[tuple[Tensor, Tensor]] = []
+    for name in options.nets:
+        file = options.out / f"{name}-{options.ratio}.safetensors"
+        if file.exists():
+            continue
+        batches = batches or _batches(options)
+        config, net = _network(name, options)
+        n_steps = _train(name, net, batches, options)
+        _saved(name, config, net, n_steps, options).save(file)
+        print(f"{file}: {sum(p.numel() for p in net.parameters())} weights, {n_steps} steps")
+
+
+def _network(name: str, options: argparse.Namespace) -> tuple[Any, nn.Module]:
+    ratio, width = options.ratio, options.width
+    configs = {
+        "aniso_unet": aniso_unet.Config(ratio=ratio, width=width),
+        "espcn": espcn.Config(ratio=ratio),
+        "iso_unet": iso_unet.Config(width=width),
+        "planar": planar.Config(ratio=ratio),
+        "sr_unet": sr_unet.Config(ratio=ratio, width=width),
+    }
+    module: Any = {"aniso_unet": aniso_unet, "espcn": espcn, "iso_unet": iso_unet,
+                   "planar": planar, "sr_unet": sr_unet}[name]  # fmt: skip
+    return configs[name], module.build(configs[name], seed=options.seed)
+
+
+def _batches(options: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
+    """Thick slices (B, 1, x, y, z) and the thin ones of those that are no halo."""
+    recipe = RECIPE(ratio=options.ratio, seed=options.seed)
+    draws = replace(recipe.draws, ratios=(options.ratio,), ratio_weights=(1.0,), side=options.side)
+    people = set(recipe.split(options.data)["train"])
+    scans = tuple(one for one in sources(options.data) if one.person in people)
+    examples = ThickExamples(
+        pack_scans(scans, options.packed or options.out / "train.safetensors"),
+        draws,
+        batch=options.batch,
+        length=options.n_examples,
+        seed=options.seed,
+    )
+    drawn = [examples[index] for index in range(options.n_examples)]
+    groups = [drawn[i : i + options.batch] for i in range(0, len(drawn), options.batch)]
+    return [
+        (torch.stack([one.thick for one in group]), torch.stack([one.thin for one in group]))
+        for group in groups
+    ]
+
+
+def _train(
+    name: str, net: nn.Module, batches: list[tuple[Tensor, Tensor]], options: argparse.Namespace
+) -> int:
+    """Mean absolute error, AdamW, one cosine over the time there is; the number of steps."""
+    optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=1e-4)
+    began, budget = time.process_time(), 60 * options.minutes
+    recent = 0.0
+    for step, (thick, thin) in enumerate(_forever(batches, options.seed)):
+        done = (time.process_time() - began) / budget
+        if done >= 1:
+            break
+        rate = min(done / WARM_UP, 0.5 + 0.5 * math.cos(math.pi * done))
+        for group in optimizer.param_groups:
+            group["lr"] = options.rate * max(rate, 1e-3)
+        loss = (_said(name, net, thick, options) - thin).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        recent = float(loss.detach()) if step == 0 else 0.98 * recent + 0.02 * float(loss.detach())
+        if step % 20 == 0:
+            print(f"{name} {step}: {done:.0%}, loss {recent:.4f}", flush=True)
+    _normalise(name, net, batches, options)
+    return step
+
+
+def _forever(batches: list[tuple[Tensor, Tensor]], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """In another order, and mirrored otherwise, in every round."""
+    for visit in itertools.count():
+        rng = child(generator(seed), "visit", visit)
+        for index in torch.randperm(len(batches), generator=rng).tolist():
+            thick, thin = batches[index]
+            axes = [axis for axis in (1, 2, 3) if float(torch.rand((), generator=rng)) < 0.5]
+            yield thick.flip([axis + 1 for axis in axes]), thin.flip(axes)
+
+
+def _said(name: str, net: nn.Module, thick: Tensor, options: argparse.Namespace) -> Tensor:
+    """Thin slices (B, x, y, h) of what is no halo."""
+    ratio, halo = options.ratio, RECIPE().draws.halo
+    if name == "iso_unet":
+        n = thick.shape[-1]
+        matrix = interpolation(n * ratio, n, Acquisition(ratio), order=3)
+        thick = multiply_along(thick, matrix.T, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        said: Tensor = net(thick)
+    return said[:, 0, ..., halo * ratio : -halo * ratio].float()
+
+
+@torch.no_grad()
+def _normalise(
+    name: str, net: nn.Module, batches: list[tuple[Tensor, Tensor]], options: argparse.Namespace
+) -> None:
+    """Statistics of batch normalisation anew: the published memory outlasts a short training."""
+    layers = [part for part in net.modules() if isinstance(part, nn.BatchNorm3d)]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None
+    for thick, _ in batches[:N_STATISTICS] if layers else []:
+        _said(name, net.train(), thick, options)
+    net.eval()
+
+
+def _saved(
+    name: str, config: Any, net: nn.Module, n_steps: int, options: argparse.Namespace
+) -> Checkpoint:
+    recipe = RECIPE()
+    least, most = recipe.draws.noise
+    seen = ThickScan(ratios=(options.ratio, options.ratio), least=least, most=most)
+    return Checkpoint(
+        net=name,
+        config=asdict(config),
+        preprocess=seen.to_json(),
+        outputs={"thin": ["mean"]},
+        calibration={},
+        card={
+            "name": f"{name}-{options.ratio}",
+            "task": "comparison of networks for thick slices; research use only",
+            "minutes": options.minutes,
+            "steps": n_steps,
+            "examples": options.n_examples,
+            "seed": options.seed,
+        },
+        tensors=net.state_dict(),
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--packed", type=Path, help="where the scans are packed already")
+    parser.add_argument("--ratio", type=int, default=4)
+    parser.add_argument(
+        "--nets", nargs="+", default=["planar", "espcn", "aniso_unet", "sr_unet", "iso_unet"]
+    )
+    parser.add_argument("--width", type=int, default=4, help="of the U-Nets; 16 as published")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of processor time, each")
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--n-examples", type=int, default=480)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
