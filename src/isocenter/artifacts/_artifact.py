@@ -9,6 +9,7 @@ import torch
 
 from isocenter import registry
 from isocenter.artifacts._presets import check_level
+from isocenter.data.io import cropped
 from isocenter.data.step import Step
 from isocenter.data.volume import Volume
 from isocenter.errors import UnknownName, UsageError
@@ -75,13 +76,15 @@ def replay(scan: Volume, history: Sequence[Step]) -> Volume:
 
     Args:
         scan: The scan that the first step was done to.
-        history: Steps of another scan; ``"read"`` is skipped.
+        history: Steps of another scan; ``"read"`` is skipped, ``"crop"`` cuts.
 
     Raises:
         UnknownName: A step that no artifact bears.
     """
     for step in history:
-        if step.name != "read":
+        if step.name == "crop":
+            scan = cropped(scan, tuple(step.params["shape"]))
+        elif step.name != "read":
             module = registry.artifacts.get(step.name)
             scan = scan.after(module.apply(scan, step.params), step)
     return scan
