@@ -60,7 +60,7 @@ def prepare(options: argparse.Namespace) -> None:
 
 def _folds(row: str, options: argparse.Namespace) -> Sequence[int]:
     """One where everybody who is not learned from is tested."""
-    held_out = _recipe(row.split("+")[0], 0, options).n_learned is not None
+    held_out = _recipe(row.partition("+")[0], 0, options).n_learned is not None
     return [0] if held_out else list(options.folds)
 
 

@@ -55,9 +55,7 @@ def from_values(kind: type[Settings], values: dict[str, Any]) -> Settings:
     return kind(**{key: _typed(hints[key], value, key) for key, value in values.items()})
 
 
-def differences(
-    now: dict[str, Any], before: dict[str, Any], default: dict[str, Any]
-) -> list[str]:
+def differences(now: dict[str, Any], before: dict[str, Any], default: dict[str, Any]) -> list[str]:
     """What two dataclasses' values disagree about, one phrase each.
 
     Args:

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import torch
 
-from isocenter.artifacts import Version
 from isocenter import registry
+from isocenter.artifacts import Version
 from isocenter.data.random import child, generator
 from isocenter.data.search import subject_of
 from isocenter.datasets.scan import Scan

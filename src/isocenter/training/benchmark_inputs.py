@@ -106,7 +106,9 @@ class Preparation:
         self.inputs, self.padded, self.seed, self.folder = inputs, padded, seed, folder
         self.wanted = tuple(wanted) or ALL
         self._memory: dict[Image, Prepared] = {}
-        self._simulator = Simulator(partial(clean_scan, padded=padded, seed=seed, crop=crop), n_kept=1)
+        self._simulator = Simulator(
+            partial(clean_scan, padded=padded, seed=seed, crop=crop), n_kept=1
+        )
 
     def __call__(self, image: Image) -> Prepared:
         """The inputs of an image; the same tensors every time, not to be changed."""

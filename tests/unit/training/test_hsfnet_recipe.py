@@ -113,9 +113,7 @@ def test_people_learned_from_leave_somebody_to_test_and_no_fold(data: Path) -> N
             recipe(n_learned=3, **settings)
 
 
-def test_who_was_learned_from_is_written_and_an_overlap_refused(
-    data: Path, tmp_path: Path
-) -> None:
+def test_who_was_learned_from_is_written_and_an_overlap_refused(data: Path, tmp_path: Path) -> None:
     settings = [
         "net=facts", f"cache={tmp_path / 'cache'}", "schedule.n_steps=1", "schedule.batch=2",
         "inputs.slabs.side=32", "inputs.n_slabs=2", "n_people=3", "n_learned=2",
