@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -83,7 +83,8 @@ def replay(scan: Volume, history: Sequence[Step]) -> Volume:
     """
     for step in history:
         if step.name == "crop":
-            scan = cropped(scan, tuple(step.params["shape"]))
+            x, y, z = cast("list[int]", step.params["shape"])
+            scan = cropped(scan, (x, y, z))
         elif step.name != "read":
             module = registry.artifacts.get(step.name)
             scan = scan.after(module.apply(scan, step.params), step)

@@ -156,8 +156,10 @@ def _crop(given: str | None) -> Crop | None:
     Raises:
         UsageError: Neither ``published`` nor three whole numbers.
     """
-    if given is None or given == "published":
-        return given
+    if given is None:
+        return None
+    if given == "published":
+        return "published"
     try:
         x, y, z = map(int, given.split(","))
     except ValueError:

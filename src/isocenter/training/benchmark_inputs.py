@@ -140,8 +140,8 @@ class Preparation:
         parts = [scan.person, scan_name(scan), version.preset, version.artifact, version.level]
         how = [self.inputs.stack.to_json(), self.inputs.slabs.to_json()]
         rest = [self.inputs.whole, self.inputs.n_slabs, self.padded, self.seed, image.seed]
-        rest += [] if self.crop is None else [self.crop]
-        text = json.dumps([parts, how, rest])
+        cut = [] if self.crop is None else [self.crop]
+        text = json.dumps([parts, how, rest, *cut])
         return f"{scan.person}-{image.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
