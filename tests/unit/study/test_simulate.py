@@ -87,6 +87,29 @@ def test_the_crop_comes_before_the_damage(clean: Path, tmp_path: Path) -> None:
     assert "99 x 9 x 9 does not fit" in failed.why
 
 
+@pytest.mark.parametrize(
+    ("dataset", "contrast", "shape"),
+    [
+        ("oasis", "T1w", (256, 256, 128)),
+        ("nfbs", "T1w", (193, 229, 193)),
+        ("ixi", "T1w", (256, 256, 130)),
+        ("ixi", "T2w", (256, 256, 120)),
+        ("qtab", "T1w", (176, 300, 320)),
+        ("qtab", "T2w", (768, 768, 50)),
+        ("arc", "T1w", (160, 256, 256)),
+        ("arc", "T2w", (160, 256, 256)),
+    ],
+)
+def test_the_eight_published_crops(
+    dataset: str, contrast: str, shape: tuple[int, int, int], tmp_path: Path
+) -> None:
+    scan = Scan("one", tmp_path / "in" / "scan.nii.gz", contrast, None, dataset)
+    versions = benchmark_versions("hsfnet-2025", ["noise"], [1])
+    job = make_job([scan], versions, source=tmp_path / "in", out=tmp_path / "out", crop="published")
+    assert job.crop_of(job.scans[0]) == shape
+    assert job.identity["crop"] == "published"
+
+
 def test_an_image_is_what_its_names_say(clean: Path, undisturbed: Path) -> None:
     (image,) = [
         image
