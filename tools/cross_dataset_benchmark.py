@@ -1,17 +1,19 @@
 """Networks of the distortion benchmark on other data sets: untouched, and with a new head.
 
     python tools/cross_dataset_benchmark.py --data DATA --out runs/cross \\
-        --runs runs/hsfnet/improved-0 runs/hsfnet/facts-0 --sources labels ms heads+spine
+        --from brains:improved,facts ms:facts --to heads+spine labels ms brains
 
-``zero-shot`` rows never saw the data set; ``probe`` rows learn last layers from its other people,
-fold by fold.  Beside them stands a forest on simple numbers and facts: fitted to the people whom
-the first run learned from, or to the same other people as the probes.  What is finished is not
-done again.  Settings are those of the recipe ``cross_dataset``.
+Each network of ``--from`` is trained on its own data set first (fold 0 of the recipe ``hsfnet``),
+or ``--runs`` names finished runs of that recipe instead.  ``zero-shot`` rows never saw the data
+set; ``probe`` rows learn last layers from its other people, fold by fold.  Beside them stands a
+forest on simple numbers and facts: fitted to the people whom the networks learned from, or to the
+same other people as the probes.  What is finished is not done again.
 """
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,83 +23,136 @@ from isocenter.training.benchmark_baselines import Baseline, baseline_outcomes
 from isocenter.training.judge import answers
 from isocenter.training.outcomes import Outcomes
 from isocenter.training.recipes.cross_dataset import CrossDatasetRecipe
-from isocenter.training.recipes.hsfnet import N_FOLDS
+from isocenter.training.recipes.hsfnet import N_FOLDS, HSFNetRecipe
 from isocenter.training.run import Run, read_recipe, train
 from isocenter.training.scoring import Method, pooled, scored
 
 FOREST: Baseline = "forest_facts"
 FIGURES = ("macro F1", "accuracy", "SROCC(Q, severity)", "ECE")
+HEAD = ("trained on", "data set", "people", "method", *FIGURES, "macro F1 minus the first row's")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Networks that learned from the same people of one data set."""
+
+    source: str
+    runs: tuple[Path, ...]
+    """Finished; each is called by its folder's name."""
 
 
 def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for source in options.sources:
-        scores = scored(_methods(source, options))
-        write_text(options.out / f"scores-{source}.json", json.dumps(scores, indent=1) + "\n")
-        lines += _rows(source, scores)
-        head = ["data set", "people", "method", *FIGURES, "macro F1 minus the first row's"]
-        table = [head, ["---"] * len(head), *lines]
-        write_text(options.out / "scores.md", "".join(f"| {' | '.join(r)} |\n" for r in table))
+    lines: list[list[str]] = []
+    for origin in _origins(options):
+        for target in options.to:
+            if target == origin.source:
+                continue
+            scores = scored(_methods(origin, target, options))
+            kept = _folder(origin, options) / f"scores-{target}.json"
+            write_text(kept, json.dumps(scores, indent=1) + "\n")
+            lines += _rows(origin, target, scores)
+            table = [list(HEAD), ["---"] * len(HEAD), *lines]
+            text = "".join(f"| {' | '.join(row)} |\n" for row in table)
+            write_text(options.out / "scores.md", text)
     print((options.out / "scores.md").read_text())
 
 
-def _methods(source: str, options: argparse.Namespace) -> list[Method]:
-    names = [run.name.rsplit("-", 1)[0] for run in options.runs]
+def _origins(options: argparse.Namespace) -> list[Origin]:
+    """What was trained elsewhere, or is trained here."""
+    if not options.runs:
+        return [_trained(text, options) for text in getattr(options, "from")]
+    by_source: dict[str, list[Path]] = {}
+    for run in options.runs:
+        recipe = Run.load(run).recipe
+        assert isinstance(recipe, HSFNetRecipe)
+        by_source.setdefault(recipe.source, []).append(run)
+    return [Origin(source, tuple(runs)) for source, runs in by_source.items()]
+
+
+def _trained(text: str, options: argparse.Namespace) -> Origin:
+    """Train what ``brains:improved,facts`` names."""
+    source, _, nets = text.partition(":")
+    runs = []
+    for net in (nets or "improved").split(","):
+        folder = options.out / f"from-{source}" / net
+        folder.mkdir(parents=True, exist_ok=True)
+        own = _of(net, options.train_set)
+        settings = [f"source={source}", f"net={net}", *_shared(source, options), *own]
+        if not train(
+            "hsfnet", options.data, folder, settings=settings, device=options.device,
+            say=_say(f"{source} {net}"),
+        ):  # fmt: skip
+            raise SystemExit("stopped; the same command goes on")
+        runs.append(folder)
+    return Origin(source, tuple(runs))
+
+
+def _methods(origin: Origin, target: str, options: argparse.Namespace) -> list[Method]:
     methods = []
-    for name, run in zip(names, options.runs, strict=True):
-        methods.append(Method(f"{name}, zero-shot", _zero_shot(source, run, options)))
-    methods.append(Method(f"{FOREST}, zero-shot", _forest(source, "zero-shot", options)))
-    for name, run in zip(names, options.runs, strict=True):
-        methods.append(Method(f"{name}, probe", _probe(source, run, options)))
-    methods.append(Method(f"{FOREST}, fitted there", _forest(source, "probe", options)))
+    if "zero-shot" in options.modes:
+        for run in origin.runs:
+            methods.append(
+                Method(f"{run.name}, zero-shot", _zero_shot(origin, target, run, options))
+            )
+        methods.append(Method(f"{FOREST}, zero-shot", _forest_from(origin, target, options)))
+    if "probe" in options.modes:
+        for run in origin.runs:
+            methods.append(Method(f"{run.name}, probe", _probe(origin, target, run, options)))
+        methods.append(Method(f"{FOREST}, fitted there", _forest_there(origin, target, options)))
     return methods
 
 
-def _zero_shot(source: str, run: Path, options: argparse.Namespace) -> Outcomes:
+def _zero_shot(origin: Origin, target: str, run: Path, options: argparse.Namespace) -> Outcomes:
     """Everybody, since nobody is learned from; there is nothing to train."""
 
     def make() -> Outcomes:
-        recipe = _recipe(source, run, 0, "zero-shot", options)
+        recipe = _recipe(target, run, 0, "zero-shot", options)
         people = recipe.people(options.data)
-        return recipe.answers(recipe.build().eval(), options.data, people, _say(source))
+        return recipe.answers(recipe.build().eval(), options.data, people, _say(target))
 
-    return _kept(options.out / f"{source}-{run.name}-zero-shot.tsv", make)
+    return _kept(_folder(origin, options) / f"{target}-{run.name}-zero-shot.tsv", make)
 
 
-def _probe(source: str, run: Path, options: argparse.Namespace) -> Outcomes:
+def _probe(origin: Origin, target: str, run: Path, options: argparse.Namespace) -> Outcomes:
     parts = []
-    for fold in _folds(source, options):
-        folder = options.out / f"{source}-{run.name}-probe-{fold}"
+    for fold in _folds(target, run, options):
+        folder = _folder(origin, options) / f"{target}-{run.name}-probe-{fold}"
         folder.mkdir(exist_ok=True)
-        settings = _settings(source, run, fold, "probe", options)
-        train("cross_dataset", options.data, folder, settings=settings, device="cpu",
-              say=_say(folder.name))  # fmt: skip
+        settings = _settings(target, run, fold, "probe", options)
+        if not train("cross_dataset", options.data, folder, settings=settings, device="cpu",
+                     say=_say(folder.name)):  # fmt: skip
+            raise SystemExit("stopped; the same command goes on")
         parts.append(answers(Run.load(folder), "test", device="cpu", say=_say(folder.name)))
     return pooled(parts)
 
 
-def _forest(source: str, mode: str, options: argparse.Namespace) -> Outcomes:
-    first = options.runs[0]
+def _forest_from(origin: Origin, target: str, options: argparse.Namespace) -> Outcomes:
+    """The forest of the people whom the networks learned from."""
 
-    def zero_shot() -> Outcomes:
-        recipe = _recipe(source, first, 0, mode, options)
+    def make() -> Outcomes:
+        recipe = _recipe(target, origin.runs[0], 0, "zero-shot", options)
         asked = [image for images in recipe.images(options.data).values() for image in images]
         run = recipe.before
         return baseline_outcomes(recipe.trained, run.data, run.split(), FOREST, asked=asked)
 
-    def fitted() -> Outcomes:
+    return _kept(_folder(origin, options) / f"{target}-{FOREST}-zero-shot.tsv", make)
+
+
+def _forest_there(origin: Origin, target: str, options: argparse.Namespace) -> Outcomes:
+    """The forest of the target's other people: the same one, wherever networks come from."""
+
+    def make() -> Outcomes:
         parts = []
-        for fold in _folds(source, options):
-            recipe = _recipe(source, first, fold, mode, options)
+        for fold in _folds(target, origin.runs[0], options):
+            recipe = _recipe(target, origin.runs[0], fold, "probe", options)
             split = recipe.split(options.data)
             parts.append(baseline_outcomes(recipe, options.data, split, FOREST))
         return pooled(parts)
 
-    make = zero_shot if mode == "zero-shot" else fitted
-    return _kept(options.out / f"{source}-{FOREST}-{mode}.tsv", make)
+    return _kept(options.out / f"{target}-{FOREST}-fitted.tsv", make)
 
 
 def _kept(file: Path, make: Callable[[], Outcomes]) -> Outcomes:
@@ -106,35 +161,49 @@ def _kept(file: Path, make: Callable[[], Outcomes]) -> Outcomes:
     return Outcomes.load(file)
 
 
-def _folds(source: str, options: argparse.Namespace) -> range:
-    recipe = _recipe(source, options.runs[0], 0, "probe", options)
+def _folder(origin: Origin, options: argparse.Namespace) -> Path:
+    folder = Path(options.out) / f"from-{origin.source}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _folds(target: str, run: Path, options: argparse.Namespace) -> range:
+    recipe = _recipe(target, run, 0, "probe", options)
     return range(min(N_FOLDS, len(recipe.people(options.data))))
 
 
 def _recipe(
-    source: str, run: Path, fold: int, mode: str, options: argparse.Namespace
+    target: str, run: Path, fold: int, mode: str, options: argparse.Namespace
 ) -> CrossDatasetRecipe:
-    recipe = read_recipe("cross_dataset", _settings(source, run, fold, mode, options))
+    recipe = read_recipe("cross_dataset", _settings(target, run, fold, mode, options))
     assert isinstance(recipe, CrossDatasetRecipe)
     return recipe
 
 
 def _settings(
-    source: str, run: Path, fold: int, mode: str, options: argparse.Namespace
+    target: str, run: Path, fold: int, mode: str, options: argparse.Namespace
 ) -> list[str]:
-    """Those of all rows, then those of this data set."""
-    own = [t.split(":", 1)[1] for t in options.source_set if t.split(":", 1)[0] == source]
-    fixed = [f"source={source}", f"run={run}", f"fold={fold}", f"mode={mode}"]
-    return [*fixed, *options.set, *own]
+    fixed = [f"source={target}", f"run={run}", f"fold={fold}", f"mode={mode}"]
+    return [*fixed, *_shared(target, options), *options.probe_set]
 
 
-def _rows(source: str, scores: dict) -> list[list[str]]:  # type: ignore[type-arg]
+def _shared(source: str, options: argparse.Namespace) -> list[str]:
+    """Those of all data sets, then those of this one."""
+    return [*options.set, *_of(source, options.source_set)]
+
+
+def _of(name: str, settings: Sequence[str]) -> list[str]:
+    return [text.split(":", 1)[1] for text in settings if text.split(":", 1)[0] == name]
+
+
+def _rows(origin: Origin, target: str, scores: dict) -> list[list[str]]:  # type: ignore[type-arg]
     rows = []
     for method in scores["methods"]:
         figures = [method["figures"].get(name) for name in FIGURES]
         difference = (figures[0] or {}).get("difference")
         counted = f"{scores['people']} ({scores['n']} images)"
-        rows.append([source, counted, method["name"], *map(_cell, figures), _cell(difference)])
+        cells = [_cell(entry) for entry in (*figures, difference)]
+        rows.append([origin.source, target, counted, method["name"], *cells])
     return rows
 
 
@@ -155,10 +224,24 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="NET-FOLD folders")
-    parser.add_argument("--sources", nargs="+", default=["labels", "ms", "heads+spine"])
-    parser.add_argument("--set", nargs="*", default=[], help="settings of all rows, key=value")
-    parser.add_argument("--source-set", nargs="*", default=[], help="SOURCE:key=value")
+    parser.add_argument(
+        "--from", nargs="+", default=["brains:improved,facts"], metavar="SOURCE:NET,...",
+        help="networks to train first, each on its own data set",
+    )  # fmt: skip
+    parser.add_argument(
+        "--runs", type=Path, nargs="+", default=[], help="finished runs to judge instead"
+    )
+    parser.add_argument("--to", nargs="+", default=["heads+spine", "labels", "ms"])
+    parser.add_argument(
+        "--modes", nargs="+", default=["zero-shot", "probe"], choices=["zero-shot", "probe"]
+    )
+    parser.add_argument("--set", nargs="*", default=[], help="settings of everything, key=value")
+    parser.add_argument(
+        "--source-set", nargs="*", default=[], help="of a data set, SOURCE:key=value"
+    )
+    parser.add_argument("--train-set", nargs="*", default=[], help="of a network, NET:key=value")
+    parser.add_argument("--probe-set", nargs="*", default=[], help="of the probes, key=value")
+    parser.add_argument("--device", default="auto", help="where networks are trained")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

@@ -4,7 +4,8 @@
 
 Every row is trained and asked fold by fold; what is finished is not done again, so a stopped
 call goes on with the same command.  Settings are those of the recipe ``hsfnet``; ``--row-set``
-gives some to one row only.  The first row is the one that the others are compared with.
+gives some to one row only.  The first row is the one that the others are compared with.  With
+``--set n_learned=15`` there are no folds: 15 people are learned from, all others are tested.
 """
 
 import argparse
@@ -35,7 +36,8 @@ def main() -> None:
         return
     methods = []
     for row in options.rows:
-        parts = [outcomes for fold in options.folds if (outcomes := _row(row, fold, options))]
+        folds = _folds(row, options)
+        parts = [outcomes for fold in folds if (outcomes := _row(row, fold, options))]
         if parts:
             methods.append(Method(row, pooled(parts)))
     scores = scored(methods)
@@ -54,6 +56,12 @@ def prepare(options: argparse.Namespace) -> None:
             preparation = recipe.preparation(None, wanted)
             for image in recipe.learned(options.data, [unit]):
                 preparation(image)
+
+
+def _folds(row: str, options: argparse.Namespace) -> Sequence[int]:
+    """One where everybody who is not learned from is tested."""
+    held_out = _recipe(row.partition("+")[0], 0, options).n_learned is not None
+    return [0] if held_out else list(options.folds)
 
 
 def _row(row: str, fold: int, options: argparse.Namespace) -> Outcomes | None:

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from isocenter import registry
 from isocenter.artifacts._presets import check_level
+from isocenter.data.io import cropped
 from isocenter.data.step import Step
 from isocenter.data.volume import Volume
 from isocenter.errors import UnknownName, UsageError
@@ -75,13 +76,16 @@ def replay(scan: Volume, history: Sequence[Step]) -> Volume:
 
     Args:
         scan: The scan that the first step was done to.
-        history: Steps of another scan; ``"read"`` is skipped.
+        history: Steps of another scan; ``"read"`` is skipped, ``"crop"`` cuts.
 
     Raises:
         UnknownName: A step that no artifact bears.
     """
     for step in history:
-        if step.name != "read":
+        if step.name == "crop":
+            x, y, z = cast("list[int]", step.params["shape"])
+            scan = cropped(scan, (x, y, z))
+        elif step.name != "read":
             module = registry.artifacts.get(step.name)
             scan = scan.after(module.apply(scan, step.params), step)
     return scan

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from isocenter.errors import UsageError
 
 if TYPE_CHECKING:
+    from isocenter.study._benchmark_plan import Crop
     from isocenter.study.simulate import Failed, Job, Simulated
 
 __all__ = ["simulate"]
@@ -33,6 +34,7 @@ def simulate(
     n: Annotated[int | None, Parameter(name="--n")] = None,
     seed: int = 0,
     dataset: str | None = None,
+    crop: str | None = None,
     storage: Literal["auto", "int16", "float32"] = "auto",
     workers: int = 1,
     dask: str | None = None,
@@ -55,6 +57,8 @@ def simulate(
         seed: Chooses what is drawn; the same seed gives the same files.
         dataset: Layout of SOURCE; see `isocenter datasets list`. BIDS or a plain folder unless
             given.
+        crop: Cut the middle out of every scan first: published, for what HSFNet's benchmark cuts
+            this data set to, or voxels along the file's axes, as 256,256,130.
         storage: int16, float32, or auto: int16 for each image that loses next to nothing by it.
         workers: How many scans to work on at once, each in its own process.
         dask: Work on the cluster of this Dask scheduler instead, as tcp://host:8786.
@@ -90,6 +94,7 @@ def simulate(
         storage=storage,
         n_images=n,
         shard=part,
+        crop=_crop(crop),
     )
     _complain_about(found.broken)
     if dry_run:
@@ -144,6 +149,22 @@ def _shard(given: str) -> tuple[int, int]:
     if not (part.isdecimal() and n_parts.isdecimal()):
         raise UsageError(f"--shard is {given!r}: give a part and the number of parts, as 3/20")
     return int(part), int(n_parts)
+
+
+def _crop(given: str | None) -> Crop | None:
+    """
+    Raises:
+        UsageError: Neither ``published`` nor three whole numbers.
+    """
+    if given is None:
+        return None
+    if given == "published":
+        return "published"
+    try:
+        x, y, z = map(int, given.split(","))
+    except ValueError:
+        raise UsageError(f"--crop is {given!r}: say published, or give 256,256,130") from None
+    return x, y, z
 
 
 def _complain_about(broken: tuple[tuple[Path, str], ...]) -> None:

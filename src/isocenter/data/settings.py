@@ -55,9 +55,15 @@ def from_values(kind: type[Settings], values: dict[str, Any]) -> Settings:
     return kind(**{key: _typed(hints[key], value, key) for key, value in values.items()})
 
 
-def differences(now: dict[str, Any], before: dict[str, Any]) -> list[str]:
-    """What two dataclasses' values disagree about, one phrase each."""
-    one, other = _flat(now), _flat(before)
+def differences(now: dict[str, Any], before: dict[str, Any], default: dict[str, Any]) -> list[str]:
+    """What two dataclasses' values disagree about, one phrase each.
+
+    Args:
+        now: From :func:`to_values`.
+        before: The same, perhaps of an older version.
+        default: What settings were worth before they existed.
+    """
+    one, other = _flat(now), _flat(default) | _flat(before)
     return [
         f"{key} is {json.dumps(one.get(key))} and was {json.dumps(other.get(key))}"
         for key in sorted({*one, *other})

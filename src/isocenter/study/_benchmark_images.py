@@ -12,7 +12,7 @@ import torch
 
 from isocenter.artifacts import make_version
 from isocenter.data import atomic
-from isocenter.data.io import read, write
+from isocenter.data.io import cropped, read, write
 from isocenter.data.io._writing import int16_scale
 from isocenter.data.shapes import Image3
 from isocenter.data.volume import Volume
@@ -50,6 +50,8 @@ class Batch:
     seed: int
     out: Path
     storage: Storage
+    crop: tuple[int, int, int] | None = None
+    """What is cut out of the scan first."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def batches(job: Job, units: tuple[Unit, ...]) -> Iterator[Batch]:
     for i in range(1, len(units) + 1):
         ends = i == len(units) or units[i].scan != units[start].scan
         if ends or i - start == N_TOGETHER:
-            yield Batch(units[start:i], job.seed, job.out, job.storage)
+            crop = job.crop_of(units[start].scan)
+            yield Batch(units[start:i], job.seed, job.out, job.storage, crop)
             start = i
 
 
@@ -90,7 +93,7 @@ def make(batch: Batch) -> Made:
     """
     torch.set_num_threads(1)
     try:
-        clean = read_source(batch.units[0].scan)
+        clean = read_source(batch.units[0].scan, batch.crop)
     except Exception as error:
         return Made(0, (_failed(batch.units, error),))
     failed = []
@@ -108,13 +111,14 @@ def died(batch: Batch) -> Made:
     return Made(0, (Failed(batch.units[0].scan.path, len(batch.units), why, 6),))
 
 
-def read_source(scan: Scan) -> Volume:
-    """The undamaged scan.
+def read_source(scan: Scan, crop: tuple[int, int, int] | None = None) -> Volume:
+    """The undamaged scan, or the middle of it.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: It cannot be read, or is smaller than the crop.
     """
-    return read(scan.path, contrast=scan.contrast)
+    whole = read(scan.path, contrast=scan.contrast)
+    return whole if crop is None else cropped(whole, crop)
 
 
 def draw(clean: Volume, unit: Unit, seed: int) -> Volume:

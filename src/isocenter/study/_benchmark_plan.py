@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 
+from isocenter import registry
 from isocenter.artifacts import Version
 from isocenter.data.random import child, generator
 from isocenter.data.search import subject_of
@@ -21,9 +22,11 @@ from isocenter.datasets.scan import Scan
 from isocenter.errors import UsageError
 from isocenter.version import __version__
 
-__all__ = ["IMAGES", "MARK", "Job", "Storage", "Unit", "make_job"]
+__all__ = ["IMAGES", "MARK", "Crop", "Job", "Storage", "Unit", "make_job"]
 
 Storage = Literal["auto", "int16", "float32"]
+Crop = tuple[int, int, int] | Literal["published"]
+"""Voxels along the axes of a scan's file, or what HSFNet's benchmark cuts its data set to."""
 
 IMAGES = "images"
 """Folder of the images, below that of the results."""
@@ -65,6 +68,8 @@ class Job:
     """How many of all images to make, spread evenly; all of them when ``None``."""
     shard: tuple[int, int] = (1, 1)
     """Which part of how many: the part decides what is made here, and nothing else."""
+    crop: Crop | None = None
+    """What is cut out of the middle of a scan before anything is done to it."""
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
@@ -101,10 +106,15 @@ class Job:
             "seed": self.seed,
             "versions": [f"{version.preset}/{_named(version)}" for version in self.versions],
             "storage": self.storage,
+            "crop": list(self.crop) if isinstance(self.crop, tuple) else self.crop,
             "images": len(self.units),
             "scans": len(self.scans),
             "scans_sha256": hashlib.sha256(repr(listing).encode()).hexdigest(),
         }
+
+    def crop_of(self, scan: Scan) -> tuple[int, int, int] | None:
+        """What is cut out of a scan; ``None`` for all of it."""
+        return published_crop(scan) if self.crop == "published" else self.crop
 
     def _spread(self) -> set[tuple[int, int]] | None:
         """Places (scan, version) of the images that are wanted; ``None`` for all.
@@ -132,6 +142,7 @@ def make_job(
     storage: Storage = "auto",
     n_images: int | None = None,
     shard: tuple[int, int] = (1, 1),
+    crop: Crop | None = None,
 ) -> Job:
     """A job; the order of ``scans`` does not matter.
 
@@ -144,15 +155,20 @@ def make_job(
         storage: ``"auto"`` takes int16 for every image that loses next to nothing by it.
         n_images: Make only so many, spread evenly over scans and versions.
         shard: Part ``k`` of ``n``, counted from 1.
+        crop: Cut this out of the middle of every scan first.
 
     Raises:
-        UsageError: Some number makes no sense, or ``out`` lies in ``source``.
+        UsageError: Some number makes no sense, ``out`` lies in ``source``, or nobody published
+            what these scans are cut to.
     """
     source, out = Path(os.path.abspath(source)), Path(os.path.abspath(out))
     if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(source)):
         raise UsageError(f"{out} lies where the scans are: choose a folder outside {source}")
     placed = {Path(os.path.abspath(scan.path)): scan for scan in scans}
     _check_numbers(seed, n_images, len(placed) * len(versions), shard)
+    if crop == "published":
+        for scan in scans:
+            published_crop(scan)
     ordered = sorted(placed.items(), key=lambda pair: pair[0].as_posix())
     return Job(
         root=source.parent if source in placed else source,
@@ -163,7 +179,25 @@ def make_job(
         storage=storage,
         n_images=n_images,
         shard=shard,
+        crop=crop,
     )
+
+
+def published_crop(scan: Scan) -> tuple[int, int, int]:
+    """To what HSFNet's benchmark cuts the scans of this data set and contrast.
+
+    Raises:
+        UsageError: It is none of the benchmark's.
+    """
+    expected = registry.datasets.get(scan.dataset).LAYOUT.expected
+    found = [one.crop for one in expected if one.contrast == scan.contrast and one.crop]
+    if not found:
+        raise UsageError(
+            f"{scan.path.name}: no crop was published for {scan.contrast or 'unknown contrast'} "
+            f"of {scan.dataset!r}: name the data set, or give the crop as three numbers"
+        )
+    size: tuple[int, int, int] = found[0]
+    return size
 
 
 def _check_numbers(seed: int, n_images: int | None, n_all: int, shard: tuple[int, int]) -> None:

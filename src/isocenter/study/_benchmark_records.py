@@ -34,6 +34,7 @@ SPOKEN = {
     "seed": "seed",
     "versions": "list of versions",
     "storage": "storage",
+    "crop": "crop",
     "images": "number of images",
     "scans": "number of scans",
     "scans_sha256": "list of scans",
@@ -122,7 +123,8 @@ def _table(job: Job, units: Iterable[Unit]) -> str:
 
 
 def _params(record: Mapping[str, Any]) -> str:
-    drawn = record["history"][-1]["params"] if record["history"] else {}
+    damage = [step for step in record["history"] if step["name"] == record["artifact"]]
+    drawn = damage[-1]["params"] if damage else {}
     return json.dumps(drawn, separators=(",", ":"))
 
 

@@ -163,7 +163,7 @@ def estimate(job: Job, *, workers: int = 1) -> Estimate:
     missing = tuple(unit for unit in job.own_units if not is_done(job, unit))
     if not missing:
         return Estimate(0, 0, 0.0, job.root)
-    unit, clean, reading = _first(missing)
+    unit, clean, reading = _first(job, missing)
     with one_thread(), tempfile.TemporaryDirectory() as folder:
         batch = Batch((), job.seed, Path(folder), job.storage)
         trials = [
@@ -179,12 +179,12 @@ def estimate(job: Job, *, workers: int = 1) -> Estimate:
     return Estimate(len(missing), math.ceil(len(missing) * n_bytes), total, unit.scan.path)
 
 
-def _first(units: tuple[Unit, ...]) -> tuple[Unit, Volume, float]:
+def _first(job: Job, units: tuple[Unit, ...]) -> tuple[Unit, Volume, float]:
     """The first unit whose scan can be read, the scan, and the seconds that reading takes."""
     for unit in {unit.scan: unit for unit in units}.values():
         start = time.perf_counter()
         try:
-            clean = read_source(unit.scan)
+            clean = read_source(unit.scan, job.crop_of(unit.scan))
         except InputError:
             continue
         return unit, clean, time.perf_counter() - start

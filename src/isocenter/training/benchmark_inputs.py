@@ -89,6 +89,7 @@ class Preparation:
         seed: Of label maps' contrast and of fields of view.
         folder: Where they are kept; ``None`` keeps them in memory alone.
         wanted: Names of the inputs; all when empty.
+        crop: As in :func:`clean_scan`.
     """
 
     def __init__(
@@ -99,11 +100,15 @@ class Preparation:
         seed: int,
         folder: Path | None,
         wanted: Sequence[str] = (),
+        crop: tuple[int, int, int] | None = None,
     ) -> None:
+        self.crop = crop
         self.inputs, self.padded, self.seed, self.folder = inputs, padded, seed, folder
         self.wanted = tuple(wanted) or ALL
         self._memory: dict[Image, Prepared] = {}
-        self._simulator = Simulator(partial(clean_scan, padded=padded, seed=seed), n_kept=1)
+        self._simulator = Simulator(
+            partial(clean_scan, padded=padded, seed=seed, crop=crop), n_kept=1
+        )
 
     def __call__(self, image: Image) -> Prepared:
         """The inputs of an image; the same tensors every time, not to be changed."""
@@ -135,7 +140,8 @@ class Preparation:
         parts = [scan.person, scan_name(scan), version.preset, version.artifact, version.level]
         how = [self.inputs.stack.to_json(), self.inputs.slabs.to_json()]
         rest = [self.inputs.whole, self.inputs.n_slabs, self.padded, self.seed, image.seed]
-        text = json.dumps([parts, how, rest])
+        cut = [] if self.crop is None else [self.crop]
+        text = json.dumps([parts, how, rest, *cut])
         return f"{scan.person}-{image.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from isocenter import registry
 from isocenter.artifacts import Version
-from isocenter.data.io import read
+from isocenter.data.io import cropped, read
 from isocenter.data.random import child, generator
 from isocenter.data.volume import Volume
 from isocenter.datasets.benchmark import scan_name
@@ -70,7 +70,9 @@ def benchmark_scans(data: Path, source: str) -> tuple[Scan, ...]:
     return tuple(sorted(found, key=lambda scan: (scan.person, scan_name(scan))))
 
 
-def clean_scan(scan: Scan, *, padded: bool, seed: int) -> Volume:
+def clean_scan(
+    scan: Scan, *, padded: bool, seed: int, crop: tuple[int, int, int] | None = None
+) -> Volume:
     """The undamaged image that all versions of a scan are made from.
 
     Args:
@@ -78,8 +80,13 @@ def clean_scan(scan: Scan, *, padded: bool, seed: int) -> Volume:
         padded: Put a cropped scan back into a scanner's field of view, which ghosts need to
             wrap around as they do in life.
         seed: Decides what a label map is painted like, and the field of view.
+        crop: Keep only so many voxels in the middle, along the axes of the file.
+
+    Raises:
+        BadVolume: The scan is smaller than the crop.
     """
-    image = replace(read(scan.path, contrast=scan.contrast), history=())
+    whole = read(scan.path, contrast=scan.contrast)
+    image = replace(whole if crop is None else cropped(whole, crop), history=())
     rng = child(generator(seed), "clean", scan.person, scan_name(scan))
     if scan.dataset == LABELS:
         image = paint_head(image, rng=rng)

@@ -189,7 +189,8 @@ def _check_same(run: Run) -> None:
             f"{run.folder} trains the recipe {before['recipe']!r}, not {run.name!r}: "
             "use a new --out"
         )
-    differ = differences(to_values(run.recipe), before["values"])
+    plain = to_values(type(run.recipe)())
+    differ = differences(to_values(run.recipe), before["values"], plain)
     if differ:
         raise UsageError(
             f"{run.folder} trains other settings: {'; '.join(differ)}: use a new --out"

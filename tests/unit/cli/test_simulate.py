@@ -130,6 +130,8 @@ def test_a_place_that_cannot_be_written_to(
         ({"--dataset": "oasiss"}, 2, "did you mean 'oasis'"),
         ({"--dataset": "oasis"}, 4, "OASIS"),
         ({"--storage": "int8"}, 2, "int8"),
+        ({"--crop": "9,9"}, 2, "--crop is '9,9': say published, or give 256,256,130"),
+        ({"--crop": "published"}, 2, "no crop was published for"),
     ],
 )
 def test_wrong_usage_is_one_sentence(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from isocenter.data.io import load, read, write
+from isocenter.data.io import cropped, load, read, write
 from isocenter.data.step import Step
 from isocenter.data.volume import Volume
 from isocenter.errors import BadVolume, ResourceError, UsageError
@@ -46,6 +46,23 @@ def test_the_original_axes_come_back(codes: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(after.get_fdata(), before.get_fdata())
     np.testing.assert_allclose(after.affine, before.affine, atol=1e-5)
     assert load(tmp_path / "out.nii.gz").facts.orientation == codes
+
+
+@pytest.mark.parametrize("codes", CODES)
+def test_a_crop_counts_along_the_axes_of_the_file(codes: str, tmp_path: Path) -> None:
+    before = nibabel.load(stored(codes, tmp_path / "in.nii"))
+    write(cropped(read(tmp_path / "in.nii"), (2, 3, 4)), tmp_path / "out.nii.gz")
+    after = nibabel.load(tmp_path / "out.nii.gz")
+    # Of 5, 6 and 7 voxels; starts are floor(n / 2) - floor(size / 2).
+    np.testing.assert_array_equal(after.get_fdata(), before.get_fdata()[1:3, 2:5, 1:5])
+    np.testing.assert_allclose(after.affine, before.slicer[1:3, 2:5, 1:5].affine, atol=1e-5)
+
+
+def test_a_crop_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(BadVolume, match=r"9 x 2 x 2 does not fit into the 6 x 5 x 4"):
+        cropped(scan(), (9, 2, 2))
+    with pytest.raises(BadVolume):
+        cropped(scan(), (0, 2, 2))
 
 
 def scan(seed: int = 1, affine: np.ndarray | None = None) -> Volume:

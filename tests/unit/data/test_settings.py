@@ -73,8 +73,17 @@ def test_values_survive_a_file(recipe: ToyRecipe | AssessorRecipe) -> None:
 
 def test_differences_are_named() -> None:
     other = with_settings(TOY, ["seed=3", "schedule.n_steps=7"])
-    assert differences(to_values(other), to_values(TOY)) == [
+    assert differences(to_values(other), to_values(TOY), {}) == [
         "schedule.n_steps is 7 and was 20",
         "seed is 3 and was 7",
     ]
-    assert differences(to_values(TOY), to_values(ToyRecipe())) == []
+    assert differences(to_values(TOY), to_values(ToyRecipe()), {}) == []
+
+
+def test_settings_that_came_later_stood_at_their_defaults() -> None:
+    plain = to_values(ToyRecipe())
+    older = to_values(TOY)
+    del older["seed"], older["schedule"]["n_steps"]
+    assert differences(to_values(TOY), older, plain) == []
+    newer = to_values(with_settings(TOY, ["schedule.n_steps=7"]))
+    assert differences(newer, older, plain) == ["schedule.n_steps is 7 and was 20"]

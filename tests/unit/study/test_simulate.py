@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import isocenter as iso
-from isocenter.artifacts import PRISTINE, benchmark_versions, make_version
-from isocenter.data.io import write
+from isocenter.artifacts import PRISTINE, benchmark_versions, make_version, replay
+from isocenter.data.io import cropped, write
 from isocenter.data.step import Step
 from isocenter.datasets.benchmark import COLUMNS, read_benchmark, scan_name
 from isocenter.datasets.scan import Scan
@@ -58,6 +58,56 @@ def test_every_scan_is_there_in_every_version(clean: Path, undisturbed: Path) ->
         name = image.path.relative_to(undisturbed).as_posix()
         expected |= {name, name.removesuffix(".nii.gz") + ".json"}
     assert set(tree(undisturbed)) == expected
+
+
+def test_the_crop_comes_before_the_damage(clean: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bench"
+    versions = benchmark_versions("hsfnet-2025", ["ghosting"], [2])
+    scans = find_sources(clean).scans[:1]
+    job = make_job(scans, versions, source=clean, out=out, seed=7, crop=(9, 8, 7))
+    simulate(job)
+    whole = iso.read(scans[0].path)
+    middle = cropped(whole, (9, 8, 7))
+    by_hand = make_version(
+        middle, versions[0], person=scans[0].person, scan_name=scan_name(scans[0]), seed=7
+    )
+    damaged, pristine = read_benchmark(out)
+    written = iso.read(damaged.path)
+    torch.testing.assert_close(written.data, by_hand.data, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(written.affine, middle.affine, atol=1e-5)
+    assert damaged.params == by_hand.history[-1].params
+    assert pristine.params == {}
+    assert torch.equal(replay(whole, by_hand.history).data, by_hand.data)
+    with pytest.raises(UsageError, match="crop differs"):
+        simulate(replace(job, crop=None), resume=True)
+    with pytest.raises(UsageError, match="no crop was published"):
+        make_job(scans, versions, source=clean, out=out, crop="published")
+    large = make_job(scans, versions, source=clean, out=tmp_path / "large", crop=(99, 9, 9))
+    (failed,) = simulate(large).failed
+    assert "99 x 9 x 9 does not fit" in failed.why
+
+
+@pytest.mark.parametrize(
+    ("dataset", "contrast", "shape"),
+    [
+        ("oasis", "T1w", (256, 256, 128)),
+        ("nfbs", "T1w", (193, 229, 193)),
+        ("ixi", "T1w", (256, 256, 130)),
+        ("ixi", "T2w", (256, 256, 120)),
+        ("qtab", "T1w", (176, 300, 320)),
+        ("qtab", "T2w", (768, 768, 50)),
+        ("arc", "T1w", (160, 256, 256)),
+        ("arc", "T2w", (160, 256, 256)),
+    ],
+)
+def test_the_eight_published_crops(
+    dataset: str, contrast: str, shape: tuple[int, int, int], tmp_path: Path
+) -> None:
+    scan = Scan("one", tmp_path / "in" / "scan.nii.gz", contrast, None, dataset)
+    versions = benchmark_versions("hsfnet-2025", ["noise"], [1])
+    job = make_job([scan], versions, source=tmp_path / "in", out=tmp_path / "out", crop="published")
+    assert job.crop_of(job.scans[0]) == shape
+    assert job.identity["crop"] == "published"
 
 
 def test_an_image_is_what_its_names_say(clean: Path, undisturbed: Path) -> None:

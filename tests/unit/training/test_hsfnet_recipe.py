@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from isocenter.artifacts import Version, benchmark_versions, make_version
-from isocenter.data.io import read, write
+from isocenter.data.io import cropped, read, write
 from isocenter.data.phantom import head_phantom
 from isocenter.data.preprocess import PublishedStack, Slabs
 from isocenter.data.random import child, generator
@@ -29,6 +30,7 @@ from isocenter.training.benchmark_baselines import (
 from isocenter.training.benchmark_inputs import Inputs, Preparation, Prepared, collated, prepare
 from isocenter.training.benchmark_nets import NETS, Sizes
 from isocenter.training.benchmark_scans import Image, benchmark_scans, clean_scan
+from isocenter.training.judge import answers
 from isocenter.training.recipes.cross_dataset import CrossDatasetRecipe, Judge, Seen
 from isocenter.training.recipes.hsfnet import (
     ARTIFACTS,
@@ -36,7 +38,7 @@ from isocenter.training.recipes.hsfnet import (
     fit_temperature,
     logits_of,
 )
-from isocenter.training.run import train
+from isocenter.training.run import Run, train
 from isocenter.training.schedule import Schedule
 
 SMALL = Inputs(stack=PublishedStack(n_slices=4, side=16), slabs=Slabs(side=32), n_slabs=2)
@@ -82,6 +84,54 @@ def test_folds_share_nobody_and_cover_everybody(data: Path) -> None:
     assert sorted(tested) == [f"sub-{person:02d}" for person in range(6)]
 
 
+def test_first_people_by_name_are_learned_from_and_the_others_tested(data: Path) -> None:
+    split = recipe(n_learned=4).split(data)
+    assert split["test"] == ("sub-04", "sub-05")
+    assert sorted(split["train"] + split["validation"]) == [f"sub-{i:02d}" for i in range(4)]
+    assert len(split["validation"]) == 1
+    probed = CrossDatasetRecipe(source="brains", n_learned=4).split(data)
+    assert probed["test"] == split["test"]
+    assert recipe(n_people=5, n_learned=4).split(data)["test"] == ("sub-04",)
+
+
+def test_the_seed_deals_the_people_learned_from(data: Path) -> None:
+    splits = [recipe(n_learned=3, learned_by="seed", seed=seed).split(data) for seed in range(6)]
+    assert len({split["test"] for split in splits}) > 1
+    assert splits[2] == recipe(n_learned=3, learned_by="seed", seed=2).split(data)
+    for split in splits:
+        assert sorted(sum(split.values(), ())) == list(recipe().people(data))
+        assert len(split["test"]) == 3
+
+
+def test_people_learned_from_leave_somebody_to_test_and_no_fold(data: Path) -> None:
+    with pytest.raises(NothingFound, match="6 people to learn from of 6"):
+        recipe(n_learned=6).split(data)
+    with pytest.raises(UsageError, match="n_learned is 1"):
+        recipe(n_learned=1)
+    for settings in ({"fold": 2}, {"protocol": "files"}):
+        with pytest.raises(UsageError, match="n_learned tests everybody else"):
+            recipe(n_learned=3, **settings)
+
+
+def test_who_was_learned_from_is_written_and_an_overlap_refused(data: Path, tmp_path: Path) -> None:
+    settings = [
+        "net=facts", f"cache={tmp_path / 'cache'}", "schedule.n_steps=1", "schedule.batch=2",
+        "inputs.slabs.side=32", "inputs.n_slabs=2", "n_people=3", "n_learned=2",
+    ]  # fmt: skip
+    out = tmp_path / "run"
+    out.mkdir()
+    train("hsfnet", data, out, settings=settings, device="cpu", say=lambda line: None)
+    told = json.loads((out / "split.json").read_text())
+    assert told["sides"]["test"] == ["sub-02"]
+    assert answers(Run.load(out), "test", device="cpu", say=lambda line: None).people == (
+        ("sub-02",) * 21
+    )
+    told["sides"]["test"] = ["sub-02", *told["sides"]["train"]]
+    (out / "split.json").write_text(json.dumps(told))
+    with pytest.raises(UsageError, match=told["sides"]["train"][0]):
+        train("hsfnet", data, out, settings=settings, device="cpu", say=lambda line: None)
+
+
 def test_published_folds_share_people_but_no_image(data: Path) -> None:
     leaky = recipe(protocol="files")
     split, images = leaky.split(data), leaky.images(data)
@@ -125,6 +175,22 @@ def test_image_on_the_fly_is_the_version_itself(data: Path) -> None:
             seed=3,
         )
         assert torch.equal(simulated(scan, version, 3).data, wanted.data)
+
+
+def test_a_crop_is_cut_before_the_damage_and_kept_apart(data: Path, tmp_path: Path) -> None:
+    image = recipe().images(data)["sub-02"][7]
+    whole = recipe(cache=str(tmp_path)).preparation(None, ("stack",))(image)
+    small = recipe(cache=str(tmp_path), crop=(20, 18, 16)).preparation(None, ("stack",))(image)
+    by_hand = make_version(
+        cropped(replace(read(image.scan.path), history=()), (20, 18, 16)),
+        image.version,
+        person="sub-02",
+        scan_name=scan_name(image.scan),
+        seed=0,
+    )
+    assert torch.equal(small["stack"], prepare(by_hand, SMALL, ("stack",))["stack"])
+    assert not torch.equal(small["stack"], whole["stack"])
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_images_are_those_of_the_benchmark_without_files(data: Path) -> None:
@@ -274,11 +340,11 @@ def test_trained_run_answers_and_is_probed(data: Path, tmp_path: Path) -> None:
     after = task.net.state_dict()
     changed = {name.split(".")[0] for name in after if not torch.equal(before[name], after[name])}
     assert changed == {"head"}
-    answers = probe.answers(task.net.eval(), data, split["test"], said.append)
-    assert answers.columns == probe.classes()
+    said_there = probe.answers(task.net.eval(), data, split["test"], said.append)
+    assert said_there.columns == probe.classes()
     assert isinstance(task.net, Judge)
-    np.testing.assert_allclose(answers.outputs.sum(1), 1, atol=1e-9)
-    assert set(answers.people) == set(split["test"])
+    np.testing.assert_allclose(said_there.outputs.sum(1), 1, atol=1e-9)
+    assert set(said_there.people) == set(split["test"])
     image = probe.images(data)[split["test"][0]][3]
     plain = collated([probe.preparation(None)(image)])
     kept = collated([Seen(task.net, probe.preparation(None))(image)])

@@ -22,6 +22,7 @@ from isocenter.data.io._names import contrast_of
 from isocenter.errors import BadVolume
 
 if TYPE_CHECKING:
+    from isocenter.data.io._cropping import cropped as cropped
     from isocenter.data.io._volumes import read as read
     from isocenter.data.io._volumes import to_volume as to_volume
     from isocenter.data.io._volumes import write as write
@@ -36,6 +37,7 @@ __all__ = [
     "Selection",
     "contrast_of",
     "count_volumes",
+    "cropped",
     "load",
     "read",
     "read_kspace",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 _NEEDS_TORCH = {
+    "cropped": "_cropping",
     "read": "_volumes",
     "read_kspace": "kspace._reading",
     "read_mask": "kspace._reading",

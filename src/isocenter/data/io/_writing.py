@@ -64,11 +64,16 @@ def write(
 def _as_stored(volume: Volume) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """Values and affine on the axes of the original file."""
     data = volume.data.detach().cpu().numpy()
-    said = volume.origin.params.get("orientation") if volume.origin else None
-    axes = _from_ras(str(said) if said else "RAS")
+    axes = stored_axes(volume)
     flips = tuple(slice(None, None, -1 if back else 1) for _, back in axes)
     moved = data.transpose([axis for axis, _ in axes])[flips]
     return moved, reoriented(volume.affine, volume.shape, axes)
+
+
+def stored_axes(volume: Volume) -> tuple[tuple[int, bool], ...]:
+    """For each axis of the original file, the one of the volume, and whether it runs backwards."""
+    said = volume.origin.params.get("orientation") if volume.origin else None
+    return _from_ras(str(said) if said else "RAS")
 
 
 def _from_ras(codes: str) -> tuple[tuple[int, bool], ...]:

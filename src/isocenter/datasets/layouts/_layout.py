@@ -25,6 +25,8 @@ class Expected:
     images: int | None = None
     per_person: int = 1
     """Fewest images that a person has."""
+    crop: tuple[int, int, int] | None = None
+    """To which HSFNet's benchmark cuts the middle of these scans, voxels as stored."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ ds004884-download/
   derivatives/lesion_masks/ ...""",
     example="ds004884-download/sub-M2001/ses-1076/anat/sub-M2001_ses-1076_acq-tfl3_run-4_T1w.nii.gz",
     expected=(
-        Expected("T1w", people=230, images=447),
-        Expected("T2w", people=230, images=441),
+        Expected("T1w", people=230, images=447, crop=(160, 256, 256)),
+        Expected("T2w", people=230, images=441, crop=(160, 256, 256)),
     ),
     find=by_name(anatomical("T1w", "T2w")),
     notes=(

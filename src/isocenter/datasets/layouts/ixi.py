@@ -28,8 +28,8 @@ IXI-T2/
   IXI002-Guys-0828-T2.nii.gz ...""",
     example="IXI-T1/IXI002-Guys-0828-T1.nii.gz",
     expected=(
-        Expected("T1w", people=581, images=581),
-        Expected("T2w", people=578, images=578),
+        Expected("T1w", people=581, images=581, crop=(256, 256, 130)),
+        Expected("T2w", people=578, images=578, crop=(256, 256, 120)),
     ),
     find=by_name(Rule(r"(?P<person>IXI\d{3})-[A-Za-z]+-\d{4}-(?P<contrast>T1|T2|PD)\.nii\.gz")),
     notes=(

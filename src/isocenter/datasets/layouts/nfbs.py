@@ -34,7 +34,7 @@ NFBS_Dataset/
     sub-A00028185_ses-NFB3_T1w_brain.nii.gz
     sub-A00028185_ses-NFB3_T1w_brainmask.nii.gz""",
     example="NFBS_Dataset/A00028185/sub-A00028185_ses-NFB3_T1w.nii.gz",
-    expected=(Expected("T1w", people=125, images=125),),
+    expected=(Expected("T1w", people=125, images=125, crop=(193, 229, 193)),),
     find=first_of(LIBRARY, IMAGES),
     notes=(
         "Of the two releases of the same scans, the BEaST library (MINC) counts where both are "

@@ -27,7 +27,7 @@ disc1/
       OAS1_0001_MR1_mpr-2_anon.hdr ...
 disc2/ ... disc12/""",
     example="disc1/OAS1_0001_MR1/RAW/OAS1_0001_MR1_mpr-1_anon.hdr",
-    expected=(Expected("T1w", people=416, images=1688, per_person=3),),
+    expected=(Expected("T1w", people=416, images=1688, per_person=3, crop=(256, 256, 128)),),
     find=by_name(
         Rule(
             r"(?P<person>OAS1_\d{4})_(?P<session>MR\d)/RAW/OAS1_\d{4}_MR\d_mpr-\d_anon\.hdr",

@@ -26,8 +26,8 @@ ds004146-download/
     ses-02/anat/ ...""",
     example="ds004146-download/sub-0001/ses-01/anat/sub-0001_ses-01_T2w_TSE_run-01.nii.gz",
     expected=(
-        Expected("T1w", people=417, images=1441),
-        Expected("T2w", people=417, images=1821),
+        Expected("T1w", people=417, images=1441, crop=(176, 300, 320)),
+        Expected("T2w", people=417, images=1821, crop=(768, 768, 50)),
     ),
     find=by_name(
         Rule(PLACE + r"_(?:\w[\w-]*_)?MP2RAGE\.nii\.gz", "T1w"),

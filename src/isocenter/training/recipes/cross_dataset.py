@@ -30,7 +30,6 @@ from isocenter.training.recipes.hsfnet import (
     HSFNetRecipe,
     fit_temperature,
     logits_of,
-    shuffled,
 )
 from isocenter.training.run import Run
 from isocenter.training.schedule import Schedule
@@ -138,15 +137,10 @@ class CrossDatasetRecipe(Benchmark):
 
         Both modes are tested on the same people; zero-shot leaves the others alone.
         """
-        order = shuffled(self.people(data), self.seed, "folds")
-        if len(order) < FEWEST:
-            raise UsageError(f"{self.source} has {len(order)} people, {FEWEST} are needed")
-        n_folds = min(N_FOLDS, len(order))
-        test = order[self.fold % n_folds :: n_folds]
-        rest = [unit for unit in order if unit not in set(test)]
-        n_validation = max(1, round(0.2 * len(rest)))
-        sides = {"train": rest[n_validation:], "validation": rest[:n_validation], "test": test}
-        return {side: tuple(sorted(members)) for side, members in sides.items()}
+        units = self.people(data)
+        if len(units) < FEWEST:
+            raise UsageError(f"{self.source} has {len(units)} people, {FEWEST} are needed")
+        return self.dealt(units, min(N_FOLDS, len(units)), 0.2)
 
     def task(self, data: Path, split: Split, scratch: Path) -> Task:
         """A temperature from the trained data set's validation people, or a head from the

@@ -45,7 +45,6 @@ __all__ = [
     "HSFNetRecipe",
     "fit_temperature",
     "logits_of",
-    "shuffled",
 ]
 
 ARTIFACTS = ("blur", "ghosting", "motion", "noise", "spike")
@@ -69,10 +68,17 @@ class Benchmark(Recipe):
     """Which fifth is tested."""
     n_people: int | None = None
     """The first so many people by name; all when ``none``."""
+    n_learned: int | None = None
+    """So many people to learn from and to validate on, and everybody else is tested; folds when
+    ``none``."""
+    learned_by: Literal["name", "seed"] = "name"
+    """Which people ``n_learned`` counts: the first by name, or any, as the seed deals them."""
     n_draws: int = 1
     """How often each version of training people is drawn; the first as in the benchmark."""
     benchmark_seed: int = 0
     """That of ``isocenter simulate``."""
+    crop: tuple[int, int, int] | None = None
+    """Cut the middle out of every scan before it is damaged, as ``isocenter simulate --crop``."""
     padded: bool = False
     """Put cropped scans back into a field of view first."""
     inputs: Inputs = field(default_factory=Inputs)
@@ -82,6 +88,15 @@ class Benchmark(Recipe):
     def __post_init__(self) -> None:
         if not 0 <= self.fold < N_FOLDS:
             raise UsageError(f"fold is {self.fold}: give 0 to {N_FOLDS - 1}")
+        if self.n_learned is None:
+            return
+        if self.n_learned < 2:
+            raise UsageError(f"n_learned is {self.n_learned}: one learns, one validates, give 2")
+        if self.fold or self.protocol != "people":
+            raise UsageError(
+                f"n_learned tests everybody else: leave fold at 0 and protocol at 'people', "
+                f"not {self.fold} and {self.protocol!r}"
+            )
 
     def classes(self) -> tuple[str, ...]:
         """Names of the 21 classes, in the order of the outputs."""
@@ -119,16 +134,32 @@ class Benchmark(Recipe):
         return tuple(sorted(self.images(data)))
 
     def split(self, data: Path) -> Split:
-        """The fold's test units; a tenth of the others, at least one, for validation."""
-        units = list(self.people(data))
+        """The fold's test units, or all that are not learned from; a tenth of the others, at
+        least one, for validation."""
+        units = self.people(data)
         if self.protocol == "shipped":
             return _shipped_split(units, self.source)
-        order = shuffled(units, self.seed, "folds")
-        if len(order) < N_FOLDS:
-            raise NothingFound(f"{len(order)} people cannot be dealt to {N_FOLDS} folds")
-        test = order[self.fold :: N_FOLDS]
+        if self.n_learned is None and len(units) < N_FOLDS:
+            raise NothingFound(f"{len(units)} people cannot be dealt to {N_FOLDS} folds")
+        return self.dealt(units, N_FOLDS, 0.1)
+
+    def dealt(self, units: Sequence[str], n_folds: int, share: float) -> Split:
+        """Sides of units: those tested, and ``share`` of the others, at least one, to validate.
+
+        Raises:
+            NothingFound: ``n_learned`` leaves nobody to test.
+        """
+        order = _shuffled(units, self.seed, "folds")
+        if self.n_learned is None:
+            test = order[self.fold % n_folds :: n_folds]
+        else:
+            test = (sorted(order) if self.learned_by == "name" else order)[self.n_learned :]
+        if not test:
+            raise NothingFound(
+                f"{self.n_learned} people to learn from of {len(units)}: nobody is left to test"
+            )
         rest = [unit for unit in order if unit not in set(test)]
-        n_validation = max(1, round(0.1 * len(rest)))
+        n_validation = max(1, round(share * len(rest)))
         sides = {"train": rest[n_validation:], "validation": rest[:n_validation], "test": test}
         return {side: tuple(sorted(members)) for side, members in sides.items()}
 
@@ -136,7 +167,12 @@ class Benchmark(Recipe):
         """What makes the inputs of images."""
         kept = Path(self.cache) if self.cache else folder
         return Preparation(
-            self.inputs, padded=self.padded, seed=self.seed, folder=kept, wanted=wanted
+            self.inputs,
+            padded=self.padded,
+            seed=self.seed,
+            folder=kept,
+            wanted=wanted,
+            crop=self.crop,
         )
 
     def learned(self, data: Path, units: Sequence[str]) -> list[Image]:
@@ -307,7 +343,7 @@ def _versions(preset: str) -> tuple[Version, ...]:
     return benchmark_versions(preset, ARTIFACTS)
 
 
-def shuffled(units: Sequence[str], seed: int, name: str) -> list[str]:
+def _shuffled(units: Sequence[str], seed: int, name: str) -> list[str]:
     """An order of the units' own, whatever order they come in."""
     rng = child(generator(seed), name)
     return sorted(units, key=lambda unit: float(torch.rand((), generator=child(rng, unit))))
