@@ -58,11 +58,11 @@ class SiqtRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=8500,
+            n_steps=9000,
             batch=16,
-            learning_rate=2e-3,
+            learning_rate=1.2e-3,
             weight_decay=1e-4,
-            warm_up=200,
+            warm_up=300,
             average=0.999,
             precision="bf16",
             validate_every=500,
