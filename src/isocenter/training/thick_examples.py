@@ -42,13 +42,13 @@ MOST_GAIN = 5.0
 class Draws:
     """How often what is drawn, and how strong it is."""
 
-    plain: float = 0.6
+    plain: float = 0.75
     """Share of crops with the contrast of the scan,"""
-    recontrasted: float = 0.16
+    recontrasted: float = 0.1
     """with other brightness of white and grey matter,"""
-    curved: float = 0.12
+    curved: float = 0.08
     """under a smooth curve of brightness,"""
-    painted: float = 0.12
+    painted: float = 0.07
     """painted from label maps."""
     restored: float = 0.0
     """Share of recontrasted crops whose thick slices alone get the low field's T1w contrast: their
@@ -59,7 +59,7 @@ class Draws:
     stripped: float = 0.5
     """Share of brains without their head among painted crops."""
     ratios: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
-    ratio_weights: tuple[float, ...] = (0.05, 0.05, 0.42, 0.05, 0.05, 0.05, 0.33)
+    ratio_weights: tuple[float, ...] = (0.03, 0.03, 0.45, 0.03, 0.03, 0.03, 0.40)
     thickness: tuple[float, float] = (0.7, 1.0)
     """Full width of a slice over the distance of slices; 0.75 in two crops of five."""
     rect: float = 0.2
