@@ -58,12 +58,12 @@ class SiqtRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=8500,
+            n_steps=6000,
             batch=16,
-            learning_rate=2e-3,
+            learning_rate=5e-4,
             weight_decay=1e-4,
-            warm_up=200,
-            average=0.999,
+            warm_up=100,
+            average=0.998,
             precision="bf16",
             validate_every=500,
             save_every=100,
