@@ -54,8 +54,8 @@ def _places(made: Enhanced, checked: Checked, scan: Volume) -> Iterator[_Place]:
     for axis in sorted(range(3), key=lambda one: one == across):
         index = _middle(head, axis)
         thin = index * ratio + ratio // 2 if axis == across else index
-        number = f"slice {thin}" + (f" (of the scan: {index})" if axis == across else "")
-        yield _Place(f"{PLANES[axis]}, {number}", axis, index, thin)
+        told = f"slice {thin}" + (f" (of the scan: {index})" if axis == across else "")
+        yield _Place(f"{PLANES[axis]}, {told}", axis, index, thin)
     for number, regions in _by_slice(checked.changed):
         title = f"{PLANES[across]}, slice {number}: changed more than the uncertainty allows"
         marks = tuple(_mark(one, made.image) for one in regions)
