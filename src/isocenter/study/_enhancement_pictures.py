@@ -101,7 +101,7 @@ def _row(
                 why=f"{method} does not know how far off it may be",
             ),
             _map(
-                "disagreement with the scan (z)",
+                "disagreement (z)",
                 checked.consistency,
                 "balance",
                 (-LARGEST_Z, LARGEST_Z),
