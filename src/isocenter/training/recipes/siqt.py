@@ -58,14 +58,14 @@ class SiqtRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=9500,
-            batch=6,
-            learning_rate=1.2e-3,
+            n_steps=6000,
+            batch=16,
+            learning_rate=5e-4,
             weight_decay=1e-4,
-            warm_up=200,
-            average=0.999,
+            warm_up=100,
+            average=0.998,
             precision="bf16",
-            validate_every=750,
+            validate_every=500,
             save_every=100,
         )
     )
@@ -167,7 +167,7 @@ def loss_of(net: nn.Module, batch: ThickExample, *, loss: Loss, halo: int) -> Te
     Gradients of the likelihood do not reach the mean, so that the deviation cannot spoil it.
     """
     ratio = int(batch.ratio[0])
-    said = net(batch.thick, ratio, halo=halo)
+    said = net(batch.thick, ratio, halo=halo, inner=True)
     unit = loss.floor + _detail(batch.thin, ratio)
     weight = torch.where(batch.thin > AIR, 1.0, AIR_WEIGHT)
     error = said[:, 0] - batch.thin
