@@ -42,7 +42,7 @@ class ThickCase:
 
     person: str
     ratio: int
-    thick: Float32[Tensor, "x y z"]
+    thick: Float32[Tensor, "x y n"]
     """With ``HALO`` slices at both ends that have no thin ones."""
     thin: Image3
     """1 = the brightness of the head."""
