@@ -109,11 +109,15 @@ def test_the_same_seed_gives_the_same_bytes(thick: Path, command: Command, tmp_p
 def test_cubic_is_nearer_than_nothing_and_has_no_doubt(
     thick: Path, thin: Path, command: Command, tmp_path: Path
 ) -> None:
-    ended = command("enhance", thick, "out.nii.gz", "--method", "cubic", "--ratio", "4")
+    words = ("--method", "cubic", "--ratio", "4", "--assess")
+    ended = command("enhance", thick, "out.nii.gz", *words)
     assert ended.code == 0, ended.err
+    assert "quality by the assessor" in ended.out
     assert not (tmp_path / "out_uncertainty.nii.gz").exists()
     assert psnr(tmp_path / "out.nii.gz", thin) > 20
-    checks = document(tmp_path)["checks"]
+    said = document(tmp_path)
+    assert set(said["quality"]) == {"scan", "enhanced"}  # type: ignore[call-overload]
+    checks = said["checks"]
     assert isinstance(checks, dict)
     assert checks["prior_distance"] is None
     assert checks["reason_if_null"]["prior_distance"]

@@ -67,7 +67,7 @@ def made_enhancement(name: str = "low_T2w.nii.gz", **changes: object) -> Enhance
                 (
                     Picture("scan, as acquired", PNG),
                     Picture("standard deviation", PNG, scale=scale),
-                    Picture("disagreement with the scan (z)", None, "no noise"),
+                    Picture("disagreement (z)", None, "no noise"),
                 ),
             ),
         ),
