@@ -47,6 +47,8 @@ class Case:
     brain: Tensor
     """On the thin slices."""
     spacing: tuple[float, float, float]
+    own: Tensor | None = None
+    """Thin slices with the contrast of the thick ones, where it is another."""
     tissue: TissueMaps | None = None
     lesions: Tensor | None = None
     control: Volume | None = None
@@ -165,7 +167,9 @@ def _lowfield(subject: Subject, ratio: int, rng: torch.Generator) -> Case | None
         axis=AXIS,
         rng=rng,
     )
-    return _case(subject, ratio, [made.scan], truth, tissue=tissue, facts={"snr": snr})
+    of_wm, of_gm = made.gains
+    own = truth * (1 + (of_wm - 1) * tissue.wm + (of_gm - 1) * tissue.gm)
+    return _case(subject, ratio, [made.scan], truth, own=own, facts={"snr": snr})
 
 
 def _with_lesions(subject: Subject, ratio: int, rng: torch.Generator) -> Case:
