@@ -1,16 +1,15 @@
 """A compact U-Net that makes thin slices of thick ones, at every ratio, and says how sure it is.
 
-A thick slice and its neighbours are the channels of a U-Net in the plane of the slices (pixels are
-gathered at the door, as FFDNet does, doi:10.1109/TIP.2018.2839891), so that a thin voxel costs
-1 / ratio of what it costs a network on the thin grid.  The last layer's weights are a smooth
-function of where in the thick slice the thin one lies, as in LIIF (Chen et al.,
-arXiv:2012.09161), so that one network serves every ratio.  What it learns is the difference from
-an interpolation.  Members of the ensemble see different channels of the same network (Masksembles,
-Durasov et al., arXiv:2012.08334).
+Slices are interpolated by cubic splines, and planes that cross them are corrected, each seen as a
+slab with its neighbours: the 2.5-D way of SMORE (doi:10.1109/TMI.2020.3037187) and others.  One
+network serves planes in both directions and every ratio, which it is told.  Pixels may be gathered
+at the door, as FFDNet does (doi:10.1109/TIP.2018.2839891).  Members of the ensemble see different
+channels of the same network (Masksembles, Durasov et al., arXiv:2012.08334).
 """
 
 import itertools
 import math
+from functools import lru_cache
 from dataclasses import dataclass
 
 import torch
@@ -21,14 +20,18 @@ from isocenter.errors import UsageError
 from isocenter.nets._blocks.conditioned import Down, Up
 from isocenter.nets._blocks.initial import drawn
 from isocenter.nets._blocks.members import MaskedBlock, member_masks
+from isocenter.ops.thick_slices import Acquisition, interpolation
+from isocenter.ops.windows import multiply_along
 
-__all__ = ["Config", "SlabUNet", "build"]
+__all__ = ["Config", "SlabUNet", "build", "mixture"]
 
 LARGEST_RATIO = 16
 LOG_VARIANCES = (-16.0, 4.0)
 """Range of the logarithm of the variance."""
 FIRST_LOG_VARIANCE = -7.0
 """What an untrained network says: a deviation of 3 % of the brightness."""
+AT_ONCE = 1 << 19
+"""Pixels that pass through the network together, when nothing is learned."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,16 @@ class Config:
         UsageError: Numbers that do not fit each other.
     """
 
-    widths: tuple[int, ...] = (48, 96, 160)
+    widths: tuple[int, ...] = (64, 96, 144)
     """Channels of each level; the first one works at 1 / ``door`` of the resolution."""
-    n_down: tuple[int, ...] = (2, 2, 2)
+    n_down: tuple[int, ...] = (1, 1, 2)
     """Blocks of each level on the way down; those of the last level are the bottom."""
-    n_up: tuple[int, ...] = (2, 2)
+    n_up: tuple[int, ...] = (1, 1)
     """Blocks of each level but the last on the way up."""
     door: int = 2
     """Pixels that are gathered, each way."""
     reach: int = 2
-    """Neighbours on each side that a thick slice is seen with; 2 or more."""
+    """Neighbours on each side that a plane is seen with."""
     n_condition: int = 32
     n_members: int = 4
     n_keeping: int = 3
@@ -60,26 +63,24 @@ class Config:
                 f"widths {self.widths}, n_down {self.n_down} and n_up {self.n_up} do not fit: "
                 "give n_down as many numbers as widths, n_up one less"
             )
-        if self.reach < 2 or not 0 < self.n_keeping <= self.n_members:
+        if self.reach < 0 or not 0 < self.n_keeping <= self.n_members:
             raise UsageError(
                 f"reach {self.reach}, {self.n_keeping} of {self.n_members} members keep a "
-                "channel: give a reach of 2 or more, and from 1 to all members"
+                "channel: give a reach of 0 or more, and from 1 to all members"
             )
 
     @property
     def multiple(self) -> int:
-        """Slices are padded to a multiple of it, each way."""
+        """Planes are padded to a multiple of it, each way."""
         return int(self.door * 2 ** (len(self.widths) - 1))
 
 
 def build(config: Config, *, seed: int = 0) -> "SlabUNet":
     """The network of ``config`` with weights drawn from ``seed``; it begins as an interpolation."""
     net = drawn(lambda: SlabUNet(config), seed=seed, name="slab_unet")
-    for part in net.modules():
-        if isinstance(part, MaskedBlock):  # each block begins as little
-            part.second.weight.data.mul_(0.1)
-    nn.init.zeros_(net.head.last.weight)
-    nn.init.zeros_(net.head.last.bias)
+    nn.init.zeros_(net.last.weight)
+    assert net.last.bias is not None
+    nn.init.zeros_(net.last.bias)
     return net
 
 
@@ -102,10 +103,16 @@ class SlabUNet(nn.Module):
         self.up = nn.ModuleList(
             self._blocks(width, n) for width, n in zip(widths, config.n_up, strict=False)
         )
-        self.head = Head(widths[0], 2 * door**2)
+        self.last = nn.Conv2d(widths[0], 2 * door**2, 3, padding=1)
 
     def forward(
-        self, thick: Tensor, ratio: int = 4, member: int | None = None, halo: int = 0
+        self,
+        thick: Tensor,
+        ratio: int = 4,
+        member: int | None = None,
+        halo: int = 0,
+        *,
+        inner: bool = False,
     ) -> Tensor:
         """Thin slices (B, 2, x, y, ratio * (z - 2 * halo)), float32: mean, log variance.
 
@@ -118,29 +125,30 @@ class SlabUNet(nn.Module):
             member: Of the ensemble, from 0.  Without it, sample i of a batch is of member
                 i modulo ``n_members`` in training; else the answer is that of all members: the
                 mean of their means, and the mean of their variances plus the variance of means.
-            halo: Thick slices at both ends that serve as neighbours alone, at most ``reach``.
+            halo: Thick slices at both ends that serve as neighbours alone.
+            inner: Only the planes across x that have all their neighbours, x - 2 ``reach`` of
+                them; else the mean of the answers for planes across x and across y, whose border
+                is repeated.
 
         Raises:
             UsageError: A ratio, member or halo that cannot be.
         """
         self._check(thick, ratio, member, halo)
-        n, _, x, y, _ = thick.shape
-        windows, base = self._prepared(thick, ratio, halo)
-        pad = [-side % self.config.multiple for side in (x, y)]
-        condition = self._condition(ratio, thick)
-        n_slices = len(windows) // n
-        shared = self._encoded(F.pad(windows, (0, pad[1], 0, pad[0]), mode="replicate"), condition)
+        # Short numbers would lose more than the correction can give back.
+        with torch.autocast(thick.device.type, enabled=False):
+            thin = multiply_along(thick[:, 0].float(), _spline(thick.shape[-1], ratio), -1)
+        kept = slice(ratio * halo, thin.shape[-1] - ratio * halo)
+        index = torch.arange(len(thick), device=thick.device)
+        n_members = self.config.n_members
 
         def answer(members: Tensor) -> Tensor:
-            raw = self._decoded(shared, condition, members.repeat_interleave(n_slices), ratio)
-            raw = raw[:, :, :x, :y].view(n, n_slices, ratio, 2, x, y).float()
-            mean = raw[:, :, :, 0] + base
-            spread = (raw[:, :, :, 1] + FIRST_LOG_VARIANCE).clamp(*LOG_VARIANCES)
-            said = torch.stack([mean, spread], 1).permute(0, 1, 4, 5, 2, 3)
-            return said.reshape(n, 2, x, y, n_slices * ratio)
+            if inner:
+                return self._across(thin, ratio, members, 0)[..., kept]
+            # Across y, the two axes change places twice.
+            other = self._across(thin.transpose(1, 2), ratio, members, self.config.reach)
+            views = [self._across(thin, ratio, members, self.config.reach), other.transpose(2, 3)]
+            return ((views[0] + views[1]) / 2)[..., kept]
 
-        index = torch.arange(n, device=thick.device)
-        n_members = self.config.n_members
         if member is not None:
             return answer(torch.full_like(index, member))
         if self.training:
@@ -156,81 +164,76 @@ class SlabUNet(nn.Module):
             raise UsageError(f"ratio is {ratio}: give 1 to {LARGEST_RATIO}")
         if member is not None and not 0 <= member < self.config.n_members:
             raise UsageError(f"member {member} of {self.config.n_members}: they count from 0")
-        if not 0 <= halo <= self.config.reach or thick.shape[-1] <= 2 * halo:
+        if halo < 0 or thick.shape[-1] <= 2 * halo:
             raise UsageError(
-                f"a halo of {halo} at both ends of {thick.shape[-1]} thick slices: give at most "
-                f"{self.config.reach}, and slices between"
+                f"a halo of {halo} at both ends of {thick.shape[-1]} thick slices: give more slices"
             )
 
-    def _prepared(self, thick: Tensor, ratio: int, halo: int) -> tuple[Tensor, Tensor]:
-        """Windows of neighbours (B * z, 2 reach + 1, x, y); the interpolation
-        (B, z, ratio, x, y)."""
-        n, _, x, y, _ = thick.shape
-        missing = self.config.reach - halo
-        slices = thick[:, 0].permute(0, 3, 1, 2)
-        ends = [slices[:, :1]] * missing, [slices[:, -1:]] * missing
-        windows = torch.cat([*ends[0], slices, *ends[1]], 1).unfold(1, 2 * self.config.reach + 1, 1)
-        windows = windows.permute(0, 1, 4, 2, 3)
-        weights = _cubic(_offsets(ratio, thick), self.config.reach)
-        base = torch.einsum("rk,bzkxy->bzrxy", weights, windows)
-        return windows.reshape(-1, windows.shape[2], x, y), base
+    def _across(self, thin: Tensor, ratio: int, members: Tensor, border: int) -> Tensor:
+        """Mean and log variance (B, 2, planes, y, h) of planes across x.
+
+        Args:
+            thin: Interpolated (B, x, y, h).
+            ratio: It is told to the network.
+            members: (B,).
+            border: How often the first and the last plane are repeated.
+        """
+        reach = self.config.reach
+        ends = [thin[:, :1]] * border, [thin[:, -1:]] * border
+        slabs = torch.cat([*ends[0], thin, *ends[1]], 1).unfold(1, 2 * reach + 1, 1)
+        slabs = slabs.movedim(-1, 2)
+        n, n_planes = slabs.shape[:2]
+        whose = members.repeat_interleave(n_planes)
+        said = self._in_parts(slabs.flatten(0, 1), ratio, whose).unflatten(0, (n, n_planes))
+        mean = said[:, :, 0] + slabs[:, :, reach]
+        spread = (said[:, :, 1] + FIRST_LOG_VARIANCE).clamp(*LOG_VARIANCES)
+        return torch.stack([mean, spread], 1)
+
+    def _in_parts(self, slabs: Tensor, ratio: int, members: Tensor) -> Tensor:
+        """(N, 2, y, h) from (N, neighbours, y, h); part by part when nothing is learned."""
+        condition = self._condition(ratio, slabs)
+        if torch.is_grad_enabled():
+            return self._corrected(slabs, condition, members)
+        size = max(1, AT_ONCE // (slabs.shape[-1] * slabs.shape[-2]))
+        parts = zip(slabs.split(size), members.split(size), strict=True)
+        return torch.cat([self._corrected(one, condition, whose) for one, whose in parts])
 
     def _condition(self, ratio: int, like: Tensor) -> Tensor:
         told = torch.tensor([[math.log2(ratio) - 2, ratio / 4 - 1, 4 / ratio - 1]])
         condition: Tensor = self.embed(told.to(like))
         return condition
 
-    def _encoded(self, windows: Tensor, condition: Tensor) -> list[Tensor]:
-        """Maps of every level, on the way down."""
-        gathered = F.pixel_unshuffle(windows, self.config.door)
+    def _corrected(self, slabs: Tensor, condition: Tensor, members: Tensor) -> Tensor:
+        """The U-Net; the border is repeated to fitting sides."""
+        a, b = slabs.shape[-2:]
+        multiple = self.config.multiple
+        padded = F.pad(slabs, (0, -b % multiple, 0, -a % multiple), mode="replicate")
+        gathered = F.pixel_unshuffle(padded, self.config.door)
         maps = self.into(gathered.contiguous(memory_format=torch.channels_last))
-        levels = []
-        for level, blocks in enumerate(self.down):
-            if level == len(self.shrink):  # the bottom belongs to the members
-                break
-            for block in blocks:  # type: ignore[attr-defined]
-                maps = block(maps, condition)
-            levels.append(maps)
+        sides: list[Tensor] = []
+        for level, blocks in enumerate(self.down[:-1]):
+            maps = self._through(blocks, maps, condition)
+            sides.append(maps)
             maps = self.shrink[level](maps)
-        return [*levels, maps]
-
-    def _decoded(
-        self, levels: list[Tensor], condition: Tensor, members: Tensor, ratio: int
-    ) -> Tensor:
-        """(B * z, ratio * 2, x, y) from the maps on the way down; ``members``: (B * z,)."""
-        maps = self._masked(self.down[-1], levels[-1], condition, members)
+        maps = self._through(self.down[-1], maps, condition, members)
         for level in reversed(range(len(self.up))):
-            maps = self.merge[level](torch.cat([self.grow[level](maps), levels[level]], 1))
-            maps = self._masked(self.up[level], maps, condition, members)
-        raw = self.head(maps, _offsets(ratio, levels[0]), ratio)
-        return F.pixel_shuffle(raw, self.config.door)
+            maps = self.merge[level](torch.cat([self.grow[level](maps), sides[level]], 1))
+            maps = self._through(self.up[level], maps, condition, members)
+        said: Tensor = F.pixel_shuffle(self.last(maps), self.config.door)
+        return said[..., :a, :b].float()
 
-    def _masked(
-        self, blocks: nn.Module, maps: Tensor, condition: Tensor, members: Tensor
+    def _through(
+        self, blocks: nn.Module, maps: Tensor, condition: Tensor, members: Tensor | None = None
     ) -> Tensor:
-        config = self.config
-        masks = member_masks(config.n_members, config.n_keeping, maps.shape[1], maps)[members]
+        """Blocks of a level; the first half of the network is common to all members."""
+        masks = None
+        if members is not None:
+            config = self.config
+            every = member_masks(config.n_members, config.n_keeping, maps.shape[1], maps)
+            masks = every[members]
         for block in blocks:  # type: ignore[attr-defined]
             maps = block(maps, condition, masks)
         return maps
-
-
-class Head(nn.Module):
-    """The last layer, whose weights are a function of a thin slice's place in the thick one."""
-
-    def __init__(self, n_maps: int, n_outputs: int, n_hidden: int = 64) -> None:
-        super().__init__()
-        self.n_maps, self.n_outputs = n_maps, n_outputs
-        self.first = nn.Linear(N_PLACE, n_hidden)
-        self.last = nn.Linear(n_hidden, n_outputs * (n_maps + 1))
-
-    def forward(self, maps: Tensor, offsets: Tensor, ratio: int) -> Tensor:
-        """Maps (N, C, y, x) and offsets (R,) to (N, R * n_outputs, y, x)."""
-        known = _place(offsets, ratio)
-        weights = self.last(F.silu(self.first(known)))
-        weights = weights.view(len(offsets) * self.n_outputs, self.n_maps + 1)
-        kernel, bias = weights[:, :-1, None, None], weights[:, -1]
-        return F.conv2d(F.relu(maps), kernel, bias.to(kernel.dtype))
 
 
 def mixture(answers: list[Tensor]) -> Tensor:
@@ -241,31 +244,7 @@ def mixture(answers: list[Tensor]) -> Tensor:
     return torch.stack([means.mean(0), total.log()], 1)
 
 
-N_PLACE = 9
-
-
-def _place(offsets: Tensor, ratio: int) -> Tensor:
-    """What the head is told of each thin slice: (R, N_PLACE)."""
-    t = 2 * offsets
-    size = torch.full_like(t, math.log2(ratio) - 2)
-    return torch.stack(
-        [t, t.abs(), t**2, t**3, (math.pi * t).sin(), (math.pi * t).cos(), size, size * t,
-         size * t**2], 1
-    )  # fmt: skip
-
-
-def _offsets(ratio: int, like: Tensor) -> Tensor:
-    """Places of the thin slices from the middle of their thick one, in thick slices."""
-    return ((torch.arange(ratio, device=like.device) - (ratio - 1) / 2) / ratio).float()
-
-
-def _cubic(offsets: Tensor, reach: int) -> Tensor:
-    """Weights (R, 2 reach + 1) of the neighbours: Keys' cubic convolution, a = -1/2.
-
-    Keys, IEEE TASSP 29(6), 1981, doi:10.1109/TASSP.1981.1163711, equation 15.
-    """
-    steps = torch.arange(-reach, reach + 1, device=offsets.device)
-    distance = (offsets[:, None] - steps).abs()
-    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-    return torch.where(distance < 1, near, torch.where(distance < 2, far, 0.0))
+@lru_cache(maxsize=64)
+def _spline(n_thick: int, ratio: int) -> Tensor:
+    """Cubic spline from thick slices to thin ones, (thick, thin)."""
+    return interpolation(n_thick * ratio, n_thick, Acquisition(ratio), order=3).T.float()

@@ -42,23 +42,24 @@ MOST_GAIN = 5.0
 class Draws:
     """How often what is drawn, and how strong it is."""
 
-    plain: float = 0.4
+    plain: float = 0.6
     """Share of crops with the contrast of the scan,"""
-    recontrasted: float = 0.33
+    recontrasted: float = 0.16
     """with other brightness of white and grey matter,"""
-    curved: float = 0.14
+    curved: float = 0.12
     """under a smooth curve of brightness,"""
-    painted: float = 0.13
+    painted: float = 0.12
     """painted from label maps."""
-    restored: float = 0.5
+    restored: float = 0.0
     """Share of recontrasted crops whose thick slices alone get the low field's T1w contrast: their
-    thin ones show the scan's own, which is what a high field would have shown."""
-    heads: float = 0.2
+    thin ones show the scan's own, which is what a high field would have shown.  A network cannot
+    tell these from crops that are to keep their contrast, so that what ships learns from none."""
+    heads: float = 0.15
     """Share of whole heads among the scans of plain crops; twice that among curved ones."""
     stripped: float = 0.5
     """Share of brains without their head among painted crops."""
     ratios: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
-    ratio_weights: tuple[float, ...] = (0.08, 0.08, 0.36, 0.06, 0.08, 0.04, 0.30)
+    ratio_weights: tuple[float, ...] = (0.05, 0.05, 0.42, 0.05, 0.05, 0.05, 0.33)
     thickness: tuple[float, float] = (0.7, 1.0)
     """Full width of a slice over the distance of slices; 0.75 in two crops of five."""
     rect: float = 0.2
@@ -73,12 +74,16 @@ class Draws:
     """mm."""
     shading: float = 0.15
     """Share of shaded crops."""
-    side: int = 72
-    """Of a crop, pixels of a slice."""
-    n_slabs: int = 4
-    """Thick slices of a crop that are learned."""
-    halo: int = 2
+    n_planes: int = 1
+    """Planes across the slices that are learned of a crop."""
+    reach: int = 2
     """Further ones at both ends, as neighbours."""
+    side: int = 96
+    """Of a plane, within slices, pixels."""
+    n_thin: int = 64
+    """Of a plane, across slices: about so many thin slices are learned,"""
+    halo: int = 1
+    """and so many thick ones at both ends are neighbours."""
 
     @property
     def shares(self) -> tuple[float, float, float, float]:
@@ -90,8 +95,8 @@ class ThickExample(NamedTuple):
     """One crop; brightness 1 is about that of the head."""
 
     thick: Float32[Tensor, "1 x y z"]
-    """With ``halo`` slices at both ends that have no thin ones."""
-    thin: Float32[Tensor, "x y h"]
+    """With ``halo`` slices and ``reach`` planes at both ends that have no thin ones."""
+    thin: Float32[Tensor, "p y h"]
     ratio: Int64[Tensor, ""]
     done: Float32[Tensor, ""]
     """Part of the training that is over, 0 to 1."""
@@ -131,14 +136,15 @@ class ThickExamples(Dataset[ThickExample]):
         ratio = self.ratio_of(index)
         fine, faded, rician = self._fine(ratio, rng)
         thick, thin = self._acquired(fine, faded, ratio, rician, rng)
-        thick, thin = _turned(thick, thin, rng)
+        thick, thin = _mirrored(thick, thin, rng)
         done = torch.tensor(index / max(1, self.length))
         return ThickExample(thick[None], thin, torch.tensor(ratio), done)
 
     def _fine(self, ratio: int, rng: torch.Generator) -> tuple[Image3, Image3, bool]:
         """Thin slices, the same as the low field sees them, and whether noise is Rician."""
         draws = self.draws
-        way = int(torch.multinomial(torch.tensor(self._shares()), 1, generator=rng))
+        shares = torch.tensor(self._shares(), dtype=torch.float32)
+        way = int(torch.multinomial(shares, 1, generator=rng))
         people = (self._real(way, rng), self._known, self._real(way, rng), self._labels)[way]
         scan = _any_of(_any_of(people, rng), rng)
         axis = _any_of(scan.axes, rng)
@@ -172,7 +178,8 @@ class ThickExamples(Dataset[ThickExample]):
     def _sides(self, ratio: int) -> tuple[int, int, int]:
         """Of a crop; one more thick slice at both ends for the flanks of the profile."""
         draws = self.draws
-        return draws.side, draws.side, (draws.n_slabs + 2 * draws.halo + 2) * ratio
+        n_thick = max(1, round(draws.n_thin / ratio)) + 2 * draws.halo + 2
+        return draws.n_planes + 2 * draws.reach, draws.side, n_thick * ratio
 
     def _contrast(self, way: int, crop: "_Crop", rng: torch.Generator) -> Image3:
         if way == PAINTED:
@@ -197,8 +204,8 @@ class ThickExamples(Dataset[ThickExample]):
         noisy = thick + sigma * torch.randn(thick.shape, generator=rng)
         if rician:
             noisy = torch.hypot(noisy, sigma * torch.randn(thick.shape, generator=rng))
-        margin = (draws.halo + 1) * ratio
-        return noisy, fine[:, :, margin:-margin]
+        margin, reach = (draws.halo + 1) * ratio, draws.reach
+        return noisy, fine[reach : len(fine) - reach, :, margin:-margin]
 
 
 PLAIN, RECONTRASTED, CURVED, PAINTED = range(4)
@@ -222,6 +229,8 @@ class _Crop:
     ) -> None:
         self.scan, self.sides = scan, sides
         first, second = (a for a in range(3) if a != axis)
+        if _chance(0.5, rng):
+            first, second = second, first
         self.order = (first, second, axis)
         x, y, z = (scan.spacing[a] for a in self.order)
         self.spacing = x, y, z
@@ -328,14 +337,10 @@ def _shading(shape: torch.Size, rng: torch.Generator) -> Image3:
     return field[0, 0].exp()
 
 
-def _turned(thick: Image3, thin: Image3, rng: torch.Generator) -> tuple[Image3, Image3]:
-    """Mirrored along every axis and transposed in the plane, at random."""
-    chances = (torch.rand(4, generator=rng) < 0.5).tolist()
-    axes = [axis for axis, chance in enumerate(chances[:3]) if chance]
-    thick, thin = thick.flip(axes), thin.flip(axes)
-    if chances[3]:
-        thick, thin = thick.transpose(0, 1), thin.transpose(0, 1)
-    return thick.contiguous(), thin.contiguous()
+def _mirrored(thick: Image3, thin: Image3, rng: torch.Generator) -> tuple[Image3, Image3]:
+    """Along every axis, at random."""
+    axes = (torch.rand(3, generator=rng) < 0.5).nonzero().flatten().tolist()
+    return thick.flip(axes).contiguous(), thin.flip(axes).contiguous()
 
 
 def _by_person(

@@ -48,9 +48,15 @@ class FixedRatio(nn.Module):
         self.inner, self.ratio, self.multiples = inner, ratio, multiples
 
     def forward(
-        self, thick: Tensor, ratio: int, member: int | None = None, halo: int = 0
+        self,
+        thick: Tensor,
+        ratio: int,
+        member: int | None = None,
+        halo: int = 0,
+        *,
+        inner: bool = False,
     ) -> Tensor:
-        """Mean and log variance (B, 2, x, y, ratio * (z - 2 * halo)).
+        """Mean and log variance (B, 2, x, y, ratio * (z - 2 * halo)); ``inner`` as there.
 
         Raises:
             UsageError: Another ratio than the network's own.
@@ -62,4 +68,5 @@ class FixedRatio(nn.Module):
         across = max(1, across // ratio)
         padding = (0, -z % across, 0, -y % within, 0, -x % within)
         said: Tensor = self.inner(F.pad(thick, padding, mode="replicate"))
-        return said[..., :x, :y, ratio * halo : ratio * (z - halo)].float()
+        border = slab_unet.Config().reach if inner else 0
+        return said[..., border : x - border, :y, ratio * halo : ratio * (z - halo)].float()

@@ -28,7 +28,9 @@ THICKNESS = 0.75
 """Of a slice, over the distance of slices."""
 HALO = 2
 N_THIN = 32
-"""Thin slices of a person that are looked at in training."""
+"""Thin slices of a person that are looked at in training,"""
+N_WIDE = 40
+"""and pixels of each along its first axis."""
 AIR = 0.02
 N_DRAWN = 500
 """Voxels of a person and ratio that are compared in answers."""
@@ -47,7 +49,7 @@ class ThickCase:
 
 
 def thick_case(
-    values: Image3, ratio: int, person: str, *, n_thin: int | None = None, seed: int
+    values: Tensor, ratio: int, person: str, *, n_thin: int | None = None, seed: int
 ) -> ThickCase:
     """Through-plane only: a Gaussian profile of 0.75 of the distance of slices, and white noise.
 
@@ -92,27 +94,33 @@ def watched(
     brains = [one for one in scans if one.kind == "brain" and one.contrast == "T1w"]
     packed = pack_scans(brains, file, tissue=False)
     return tuple(
-        thick_case(scan.values, ratio, scan.person, n_thin=N_THIN, seed=seed)
+        thick_case(_middle(scan.values), ratio, scan.person, n_thin=N_THIN, seed=seed)
         for scan in packed
         for ratio in ratios
     )
 
 
+def _middle(values: Tensor) -> Tensor:
+    first = max(0, (len(values) - N_WIDE) // 2)
+    return values[first : first + N_WIDE]
+
+
 @torch.no_grad()
-def said_of(net: nn.Module, case: ThickCase) -> Tensor:
+def said_of(net: nn.Module, case: ThickCase, member: int | None = None) -> Tensor:
     """Mean and log variance (2, x, y, h) of a network in evaluation mode, on the CPU."""
     device = next(net.parameters()).device
     with torch.autocast(device.type, torch.bfloat16):
-        made = net(case.thick[None, None].to(device), case.ratio, halo=HALO)
+        made = net(case.thick[None, None].to(device), case.ratio, member, HALO)
     said: Tensor = made[0].float().cpu()
     return said
 
 
 def figures(net: nn.Module, *, known: Sequence[ThickCase]) -> dict[str, float]:
-    """Gain over cubic splines, dB: the mean over people of each ratio, and over ratios."""
+    """Gain of the first member over cubic splines, dB: the mean over people of each ratio, and
+    over ratios."""
     gains: dict[int, list[float]] = {}
     for case in known:
-        gain = decibels(said_of(net, case)[0], case) - decibels(cubic(case), case)
+        gain = decibels(said_of(net, case, 0)[0], case) - decibels(cubic(case), case)
         gains.setdefault(case.ratio, []).append(gain)
     each = {f"gain at {ratio}": float(np.mean(some)) for ratio, some in gains.items()}
     return {"gain": float(np.mean(list(each.values()))), **each}
