@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.optimize
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float32, Float64
 from torch import Tensor
 
-from isocenter.data.shapes import Image3, Mask3
+from isocenter.data.shapes import Image3
 from isocenter.ops.operator import LinearOperator
 
 __all__ = ["BrightnessMap", "fit_brightness_map"]
@@ -48,7 +48,10 @@ class BrightnessMap:
 
 
 def fit_brightness_map(
-    linear: LinearOperator, image: Image3, seen: Image3, inside: Mask3
+    linear: LinearOperator,
+    image: Image3,
+    seen: Float32[Tensor, "a b c"],
+    inside: Bool[Tensor, "a b c"],
 ) -> BrightnessMap:
     """The rising curve T with the least ``|A T(image) - seen|`` within a mask.
 

@@ -135,6 +135,8 @@ def cuts(side: int, *, multiple: int, halo: int) -> list[Cuts]:
         length = -(-(whole + (n - 1) * overlap) // n)
         if n > 1 and length <= overlap:
             break
+        if found and length * multiple == found[-1].length:
+            continue  # more of them would be no shorter
         starts = tuple(index * (whole - length) // max(n - 1, 1) * multiple for index in range(n))
         found.append(Cuts(side, length * multiple, starts))
     return found
