@@ -4,10 +4,10 @@
 
 Slices of high-field scans are made thick and noisy, along the third axis, and made thin again by
 every method.  What is done is kept in ``cases.jsonl``; the same command goes on.  Conditions:
-``plain`` (noise alone), ``lowfield`` (contrast changed as well; each image gets the gain and
-offset that bring it nearest to the truth), ``lesions`` (inserted), ``volumes`` (of tissues, as
-``plain``), ``repeat`` (other noise), and four that the networks never saw: ``noisier``,
-``inverted``, ``shuffled``, ``nothing``.
+``plain`` (noise alone), ``lowfield`` (contrast changed as well: images are compared with thin
+slices of the changed contrast, and, after the gain and offset that bring each nearest, with the
+high-field scan), ``lesions`` (inserted), ``volumes`` (of tissues, as ``plain``), ``repeat`` (other
+noise), and four that the networks never saw: ``noisier``, ``inverted``, ``shuffled``, ``nothing``.
 ``--calibrate NAME`` writes what a deviation and its intervals are to be multiplied with, fitted on
 the validation people.
 """
@@ -150,31 +150,33 @@ def _rows(
 
 def _measured(given: Case, made: Enhanced, condition: str) -> Row:
     image, deviation = made.image.data, made.deviation
+    # What a method can be held to: it does not know the contrast of another scanner.
+    own = given.truth if given.own is None else given.own
     row: Row = {}
-    gain = 1.0
-    if given.truth is not None:
-        if condition == "lowfield":
-            gain, offset = matched(image, given.truth, given.brain)
-            image = gain * image + offset
-            row |= {"gain": gain, "offset": offset}
-        row |= fidelity(image, given.truth, given.brain)
+    if given.own is not None:
+        gain, offset = matched(image, given.truth, given.brain)
+        row |= {"gain": gain, "offset": offset}
+        row |= _named("_high", fidelity(gain * image + offset, given.truth, given.brain))
+    if own is not None:
+        row |= fidelity(image, own, given.brain)
     if deviation is not None:
-        stated = gain * deviation.data[given.brain]
-        level = gain * brightness(made.interpolated.data, given.brain)
+        level = brightness(made.interpolated.data, given.brain)
+        stated = deviation.data[given.brain]
         row["doubt"] = float(stated.mean()) / level
-        if given.truth is not None:
+        if own is not None:
+            level = brightness(own, given.brain)
             raw = stated / _scale(made)
-            error = (image - given.truth)[given.brain]
-            level = brightness(given.truth, given.brain)
+            error = (image - own)[given.brain]
             row |= calibration(error / level, raw / level, np.random.default_rng(0))
-    if condition == "plain" and given.truth is not None:
-        if given.lesions is not None:
-            row |= lesion_figures(
-                image, given.truth, given.lesions, given.brain, least=LEAST_CONTRAST
-            )
-        if given.tissue is not None:
-            row |= false_lesions(image, given.truth, given.tissue, given.spacing)
+    if condition == "plain" and given.lesions is not None:
+        row |= lesion_figures(image, given.truth, given.lesions, given.brain, least=LEAST_CONTRAST)
+    if condition == "plain" and given.tissue is not None:
+        row |= false_lesions(image, given.truth, given.tissue, given.spacing)
     return row
+
+
+def _named(ending: str, row: Row) -> Row:
+    return {name + ending: value for name, value in row.items()}
 
 
 def _scale(made: Enhanced) -> float:

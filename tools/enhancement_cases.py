@@ -29,7 +29,7 @@ NOISE = 0.02
 PRIOR = "siqt-t1-0.36T"
 BORDER = 4
 """Voxels around the brain that are kept."""
-N_LESIONS = 16
+N_LESIONS = 28
 """That are inserted in each brain."""
 N_DRAWS = 10
 """Of the noise, where repeatability is asked for."""
@@ -47,6 +47,8 @@ class Case:
     brain: Tensor
     """On the thin slices."""
     spacing: tuple[float, float, float]
+    own: Tensor | None = None
+    """Thin slices with the contrast of the thick ones, where it is another."""
     tissue: TissueMaps | None = None
     lesions: Tensor | None = None
     control: Volume | None = None
@@ -86,7 +88,7 @@ class Subject:
         """Real ones, where somebody drew them."""
         if not self._drawn.exists():
             return None
-        return read(self._drawn).data[self._whole[2]].contiguous() > 0.5
+        return read(self._drawn).data[self._whole[2]][self._planes].contiguous() > 0.5
 
     @property
     def _drawn(self) -> Path:
@@ -114,11 +116,16 @@ class Subject:
 
     @cached_property
     def _planes(self) -> slice:
-        """Sagittal planes beside the middle; all where somebody drew lesions, or if asked for."""
+        """Sagittal planes beside the middle, or those with most of the lesions; or all."""
         width = self._whole[2][0].stop - self._whole[2][0].start
-        if self._drawn.exists() or not 0 < self.n_planes < width:
+        if not 0 < self.n_planes < width:
             return slice(None)
-        first = min(max(0, round(0.35 * width) - self.n_planes // 2), width - self.n_planes)
+        middle = round(0.35 * width)
+        if self._drawn.exists():
+            drawn = read(self._drawn).data[self._whole[2]] > 0.5
+            around = np.convolve(drawn.sum((1, 2)).numpy(), np.ones(self.n_planes), "same")
+            middle = int(around.argmax())
+        first = min(max(0, middle - self.n_planes // 2), width - self.n_planes)
         return slice(first, first + self.n_planes)
 
 
@@ -165,7 +172,9 @@ def _lowfield(subject: Subject, ratio: int, rng: torch.Generator) -> Case | None
         axis=AXIS,
         rng=rng,
     )
-    return _case(subject, ratio, [made.scan], truth, tissue=tissue, facts={"snr": snr})
+    of_wm, of_gm = made.gains
+    own = truth * (1 + (of_wm - 1) * tissue.wm + (of_gm - 1) * tissue.gm)
+    return _case(subject, ratio, [made.scan], truth, own=own, facts={"snr": snr})
 
 
 def _with_lesions(subject: Subject, ratio: int, rng: torch.Generator) -> Case:

@@ -14,6 +14,8 @@ LEVELS = (0.5, 0.8, 0.9)
 """Of the intervals."""
 PUBLISHED = {4: (32.66, 0.875), 8: (29.69, 0.777)}
 """PSNR and SSIM of the published README."""
+FIDELITY = {"psnr": 2, "ssim": 4, "psnr_peak": 2}
+"""With digits to show."""
 NORMAL_90 = 1.6449
 """Half width of the central 90 % of a normal distribution."""
 BEYOND = ("plain", "noisier", "inverted", "shuffled", "nothing")
@@ -87,25 +89,29 @@ def _fidelity(rows: Sequence[Row]) -> list[str]:
     lines = []
     for condition, ratio in _pairs(rows, ("plain", "lowfield")):
         some = [r for r in rows if (r["condition"], r["ratio"]) == (condition, ratio)]
-        plain = {row["scan"]: row for row in some if row["method"] == "cubic"}
         lines += [f"\n{condition}, r = {ratio}, {_count(some)}", ""]
-        lines += [
-            "| method | PSNR, dB | SSIM | PSNR by peak, dB | minus cubic, dB |",
-            "|---" * 5 + "|",
-        ]
-        for name in dict.fromkeys(row["method"] for row in some):
-            chosen = [row for row in some if row["method"] == name]
-            gains = [
-                row | {"gain_db": row["psnr"] - plain[row["scan"]]["psnr"]}
-                for row in map(dict, chosen)
-                if row["scan"] in plain
-            ]
-            cells = [_mean(chosen, "psnr", 2), _mean(chosen, "ssim", 4)]
-            cells += [_mean(chosen, "psnr_peak", 2), _mean(gains, "gain_db", 2)]
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-        if condition == "lowfield" and ratio in PUBLISHED:
-            psnr, ssim = PUBLISHED[ratio]
-            lines.append(f"| published README, other data, other SSIM | - | {ssim} | {psnr} | - |")
+        lines += _compared(some, "")
+        if condition == "lowfield":
+            lines += ["", "the same, against the high-field scan:", ""]
+            lines += _compared(some, "_high")
+            if ratio in PUBLISHED:
+                psnr, ssim = PUBLISHED[ratio]
+                lines.append(
+                    f"| published README, other people and SSIM | - | {ssim} | {psnr} | - |"
+                )
+    return lines
+
+
+def _compared(rows: Sequence[Row], ending: str) -> list[str]:
+    """One line a method; differences to cubic splines are of the same scans."""
+    cubic = {row["scan"]: row["psnr" + ending] for row in rows if row["method"] == "cubic"}
+    lines = ["| method | PSNR, dB | SSIM | PSNR by peak, dB | minus cubic, dB |", "|---" * 5 + "|"]
+    for name in dict.fromkeys(row["method"] for row in rows):
+        chosen = [row for row in rows if row["method"] == name]
+        gain = _mean_of(lambda row: row["psnr" + ending] - cubic[row["scan"]])
+        cells = [_mean(chosen, key + ending, digits) for key, digits in FIDELITY.items()]
+        cells.append(_interval([row for row in chosen if row["scan"] in cubic], gain, 2))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 

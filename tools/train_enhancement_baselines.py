@@ -32,6 +32,8 @@ from isocenter.training.thick_examples import ThickExamples
 
 N_STATISTICS = 40
 """Batches from which batch normalisation takes its statistics in the end."""
+AT_ONCE = {"planar": 1}
+"""Examples of a step, where they are fewer than of others: one gives 128 planes."""
 WARM_UP = 0.05
 """Part of the time in which the learning rate rises."""
 
@@ -40,12 +42,14 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    batches: list[tuple[Tensor, Tensor]] = []
+    drawn: list[tuple[Tensor, Tensor]] = []
     for name in options.nets:
         file = options.out / f"{name}-{options.ratio}.safetensors"
         if file.exists():
             continue
-        batches = batches or _batches(options)
+        drawn = drawn or _examples(options)
+        size = min(options.batch, AT_ONCE.get(name, options.batch))
+        batches = [_stacked(drawn[i : i + size]) for i in range(0, len(drawn), size)]
         config, net = _network(name, options)
         n_steps = _train(name, net, batches, options)
         _saved(name, config, net, n_steps, options).save(file)
@@ -66,8 +70,8 @@ def _network(name: str, options: argparse.Namespace) -> tuple[Any, nn.Module]:
     return configs[name], module.build(configs[name], seed=options.seed)
 
 
-def _batches(options: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
-    """Thick slices (B, 1, x, y, z) and the thin ones of those that are no halo."""
+def _examples(options: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
+    """Thick slices (1, x, y, z) and the thin ones of those that are no halo."""
     recipe = RECIPE(ratio=options.ratio, seed=options.seed)
     draws = replace(recipe.draws, ratios=(options.ratio,), ratio_weights=(1.0,), side=options.side)
     people = set(recipe.split(options.data)["train"])
@@ -75,16 +79,16 @@ def _batches(options: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
     examples = ThickExamples(
         pack_scans(scans, options.packed or options.out / "train.safetensors"),
         draws,
-        batch=options.batch,
+        batch=1,
         length=options.n_examples,
         seed=options.seed,
     )
-    drawn = [examples[index] for index in range(options.n_examples)]
-    groups = [drawn[i : i + options.batch] for i in range(0, len(drawn), options.batch)]
-    return [
-        (torch.stack([one.thick for one in group]), torch.stack([one.thin for one in group]))
-        for group in groups
-    ]
+    return [(one.thick, one.thin) for one in map(examples.__getitem__, range(options.n_examples))]
+
+
+def _stacked(some: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    thick, thin = zip(*some, strict=True)
+    return torch.stack(thick), torch.stack(thin)
 
 
 def _train(
@@ -186,7 +190,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=5.0, help="of processor time, each")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--side", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--n-examples", type=int, default=480)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
