@@ -3,8 +3,9 @@
 Lin et al., Medical Image Analysis 87:102807, 2023, doi:10.1016/j.media.2023.102807, and its code:
 of the people sorted by name the first 60 are learned from and the next 10 tested; a folder of
 fewer is shared out alike.  The data folder is that of HCP (``source=hcp``), of LEMON
-(``source=lemon contrast=FLAIR``) or any folder of scans (``source=plain``); tissue maps of SPM
-are taken from beside the scans.  The defaults are the published numbers, for an accelerator.
+(``source=lemon contrast=FLAIR``) or any folder of scans (``source=plain``).  Tissue maps of SPM
+and HCP's own brains (``T1w_acpc_dc_restore_brain.nii.gz``) are taken from beside the scans, and
+found where they are not there.  The defaults are the published numbers, for an accelerator.
 
 Two things differ.  Whoever validates is not learned from (the last fifth of the people, where the
 code takes the last fifth of its patch files).  And in ESPCN, whose patches were smaller, the border
