@@ -177,9 +177,8 @@ def loss_of(net: nn.Module, batch: ThickExample, *, loss: Loss, halo: int) -> Te
         return total
     log_variance = said[:, 1]
     likelihood = 0.5 * (log_variance + error.detach().square() * (-log_variance).exp())
-    softened = likelihood * (loss.beta * log_variance.detach()).exp() / unit
-    total = total + loss.variance * (weight * softened).mean()
-    return total
+    softened: Tensor = likelihood * (loss.beta * log_variance.detach()).exp() / unit
+    return total + loss.variance * (weight * softened).mean()
 
 
 def _detail(thin: Tensor, ratio: int) -> Tensor:
