@@ -288,7 +288,8 @@ def _recontrasted(image: Image3, crop: _Crop, rng: torch.Generator) -> Image3:
         min(MOST_GAIN, one / mean) for one, mean in zip(wanted, (white, grey, fluid), strict=True)
     )
     csf = (1 - wm - gm).clamp_min(0) * (image > SHOWN)
-    return image * (1 + (of_wm - 1) * wm + (of_gm - 1) * gm + (of_csf - 1) * csf)
+    changed: Image3 = image * (1 + (of_wm - 1) * wm + (of_gm - 1) * gm + (of_csf - 1) * csf)
+    return changed
 
 
 def _gains(name: str, crop: _Crop, rng: torch.Generator) -> Image3:
