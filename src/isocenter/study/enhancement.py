@@ -42,6 +42,7 @@ __all__ = [
     "told",
 ]
 
+OTHER_PROGRAM = "what the program has learned from is not known"
 NEAR_MM = 0.05
 """Difference of two affines that is no difference."""
 NORMAL_90 = 1.6448536269514722
@@ -191,6 +192,8 @@ def check_files(
     made, notes = as_enhanced(image, prepared.scan, deviation=spread)
     rng = child(generator(seed), "check")
     checked = check(made, prepared.scan, brain=prepared.brain, rng=rng)
+    unknown = dict.fromkeys(("prior_distance", "in_prior"), OTHER_PROGRAM)
+    checked = replace(checked, missing={**checked.missing, **unknown})
     return checks_of(checked), tuple(dict.fromkeys((*notes, *given.facts.warnings)))
 
 
