@@ -66,7 +66,7 @@ def main() -> None:
     kept = options.out / "cases.jsonl"
     done = _done(kept)
     methods = _methods(options)
-    for case in _cases(options):
+    for case in cases(options):
         for rate in options.rates:
             for name, (method, settings) in methods.items():
                 key = (case.name, rate, name)
@@ -90,7 +90,7 @@ def _methods(options: argparse.Namespace) -> dict[str, tuple[str, Sequence[str]]
     return named
 
 
-def _cases(options: argparse.Namespace) -> Iterator[Case]:
+def cases(options: argparse.Namespace) -> Iterator[Case]:
     recipe = RECIPE()
     people = recipe.split(options.data)[options.side]
     found = [one for one in sources(options.data) if one.person in people and one.kind != "labels"]

@@ -4,7 +4,7 @@ Each is one loop.  All but :func:`predictor_corrector` work on images whose diff
 full scale, ``x = x0 + sigma P z``, with their own falling noise levels for every item.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -44,19 +44,23 @@ class Model:
 
 
 def renoised_sampler(
-    model: Model, start: Images, levels: Levels, noise: Noise, *, eta: float = 1.0
+    model: Model, start: Images, levels: Iterable[Level], noise: Noise, *, eta: float = 1.0
 ) -> Images:
     """Denoise, agree with the data, noise again; ends with an agreed estimate.
 
     DDIM with data consistency (DDS, arXiv:2303.05754); ``eta`` 1 forgets the noise it found.
+    ``levels`` are asked for one by one, so that they can still change on the way.
     """
-    x = start + levels[0][:, None, None] * model.projector(noise.like(start))
-    for here, after in pairwise(levels):
+    coming = iter(levels)
+    here = next(coming)
+    x = start + here[:, None, None] * model.projector(noise.like(start))
+    for after in coming:
         clean = model.clean(x, here)
         agreed = model.agreed(clean, here)
         fresh = noise.like(x) if eta > 0 else None
         x = ddim(model.projector, x, clean, agreed, (here, after), fresh, eta)
-    return model.agreed(model.clean(x, levels[-1]), levels[-1])
+        here = after
+    return model.agreed(model.clean(x, here), here)
 
 
 def multistep_sampler(model: Model, start: Images, levels: Levels, noise: Noise) -> Images:

@@ -1,10 +1,12 @@
 """Noise levels and times at which a sampler stops on its way from noise to image."""
 
+from collections.abc import Callable, Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["edm", "geometric", "linear_beta", "times"]
+__all__ = ["edm", "geometric", "linear_beta", "replanned", "times"]
 
 Levels = Float[Tensor, "step b"]
 """Falling noise levels, a column for every item of a batch."""
@@ -14,6 +16,22 @@ Level = Float[Tensor, " b"]
 def geometric(first: Level, last: Level, n_steps: int) -> Levels:
     """Every level is the same fraction of the one before."""
     return torch.exp(_straight(first.log(), last.log(), n_steps))
+
+
+def replanned(first: Level, last: Level, to_come: Callable[[], int]) -> Iterator[Level]:
+    """As :func:`geometric`, with the number of levels asked anew at every one.
+
+    Args:
+        first: Where it begins.
+        last: Where it ends, after the level before which 1 was said.
+        to_come: How many levels are still to come, 1 or more.
+    """
+    here, left = first, 2
+    yield here
+    while left > 1:
+        left = to_come()
+        here = torch.exp(_straight(here.log(), last.log(), left + 1)[1])
+        yield here
 
 
 def edm(first: Level, last: Level, n_steps: int, *, rho: float = 7.0) -> Levels:

@@ -20,6 +20,7 @@ from isocenter.diffusion.parametrisation import NetworkDenoiser, Parametrisation
 from isocenter.diffusion.projector import HighFrequencies, low_columns
 from isocenter.errors import BadCheckpoint, BadKSpace
 from isocenter.nets import complex_unet, ddpm, ncsnpp
+from isocenter.restorers._deviation import Calibration
 from isocenter.restorers._prior_units import Units
 
 __all__ = ["Prior", "load_prior"]
@@ -36,8 +37,8 @@ class Prior:
     parametrisation: Parametrisation
     seen: ComplexImage
     """Brightness and noise that it has learned from."""
-    deviation_scale: float = 1.0
-    """By what the deviation of samples is to be multiplied to be that of the error."""
+    calibration: Calibration | None = None
+    """From the variance of samples to the deviation of their mean."""
     facts: Mapping[str, JSON] = field(default_factory=dict)
     """Name and hash."""
 
@@ -45,6 +46,11 @@ class Prior:
     def units(self) -> Units:
         """How bright images must be."""
         return Units(self.seen.quantile, self.seen.brightness)
+
+    @property
+    def largest_noise(self) -> float:
+        """That it has learned to take out of images of that brightness."""
+        return self.seen.most
 
     @property
     def knows_whole(self) -> bool:
@@ -118,7 +124,7 @@ def load_prior(path: Path | str | None, device: torch.device | str = "cpu") -> P
         net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last),
         Parametrisation.from_json(checkpoint.outputs["image"]),
         ComplexImage.from_json(dict(checkpoint.preprocess)),
-        float(checkpoint.calibration.get("deviation_scale", 1.0)),
+        Calibration.from_json(checkpoint.calibration.get("deviation", {})),
         {"prior": checkpoint.card.get("name", checkpoint.net), "prior_sha256": checkpoint.sha256},
     )
 

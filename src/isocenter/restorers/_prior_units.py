@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Complex
+from jaxtyping import Bool, Complex
 from torch import Tensor
 
 from isocenter.data.kspace import KSpace
@@ -61,6 +61,11 @@ class Measured:
         scale = bright / units.brightness or 1.0
         sigma = float(noise_level(kspace.data, kspace.mask.places)[0]) / scale
         return cls(operator, kspace.data / scale, scale, sigma)
+
+    @property
+    def support(self) -> Bool[Tensor, "one y x"]:
+        """Where any coil sees anything."""
+        return (self.operator.maps != 0).any(-3)[:, 0]
 
     def back_projected(self) -> Complex[Tensor, "one y x"]:
         """``A^H y``."""

@@ -6,7 +6,7 @@ gradients (DDS, arXiv:2303.05754), noise again, from a SENSE image on, and the m
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,30 +18,34 @@ from isocenter.data.kspace import KSpace
 from isocenter.data.random import child
 from isocenter.data.step import JSON
 from isocenter.diffusion.denoiser import Denoiser
+from isocenter.diffusion.projector import Projector
 from isocenter.errors import UsageError
+from isocenter.restorers._deviation import UNCALIBRATED, Calibration
 from isocenter.restorers._posterior import Counted, Posterior, published
 from isocenter.restorers._prior_units import Measured, Units, diffused_part
 from isocenter.restorers._restored import Progress, Restored
-from isocenter.restorers._samples import Plan, draw_within, planned
+from isocenter.restorers._samples import Samples, drawn_until, in_batches, planned
 
 __all__ = ["NEEDS_MAPS", "Options", "reconstruct", "restore"]
 
 NEEDS_MAPS = True
 AT_ONCE = {"cpu": 2, "cuda": 16}
 """Samples in one batch."""
+AFTERWARDS = 2
+"""Steps that what is left to do behind the last sample takes as long as."""
 
 
 @dataclass(frozen=True)
 class Options:
     """How many samples of how many steps, and of what."""
 
-    samples: int = 4
+    samples: int = 2
     """Averaged; with one there is no standard deviation. An even number makes pairs, and two
     are nearly as good as many: more smooth the standard deviation."""
-    steps: int = 20
-    """Evaluations of the network for a sample."""
+    steps: int = 40
+    """Evaluations of the network for a sample: up to 100 are of use."""
     time_budget: float | None = None
-    """Seconds for all slices; samples, and if need be fewer steps, are then as many as fit."""
+    """Seconds for all slices; steps are then as many as fit, up to 100, and then samples."""
     prior: str | None = None
     """Checkpoint of the network; ``None`` is the one that ships with the package."""
     legacy: bool = False
@@ -74,8 +78,12 @@ class Prior(Protocol):
         """Whether it takes noise out of all of k-space, not of the high frequencies alone."""
 
     @property
-    def deviation_scale(self) -> float:
-        """By what the deviation of samples is to be multiplied to be that of the error."""
+    def largest_noise(self) -> float:
+        """That it has learned to take out of images of that brightness."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """From the variance of samples to the deviation of their mean; ``None``: unknown."""
 
     @property
     def facts(self) -> Mapping[str, JSON]:
@@ -88,7 +96,7 @@ class Prior(Protocol):
 def reconstruct(
     kspace: KSpace, options: Options, *, rng: Generator, progress: Progress | None
 ) -> Restored:
-    """Mean over samples of every slice, and the standard deviation of their magnitude.
+    """Mean over samples of every slice, and how far off its magnitude may be.
 
     The diffusion is that of arXiv:2208.05481, the sampler that of DDS, arXiv:2303.05754, from a
     SENSE image on.  A slice without any signal stays 0.
@@ -144,33 +152,24 @@ def _restored_slice(
     measured = Measured.of(kspace, prior.units)
     projector, width = diffused_part(kspace)
     denoiser = Counted(prior.denoiser(width))
-    at_once = AT_ONCE.get(kspace.data.device.type, 1)
-    if options.legacy:
-        plan = Plan(options.samples, options.legacy_steps)
-        draw = published(measured, denoiser, projector, rng, n_steps=plan.steps)
-    else:
-        n_iterations = options.consistency_iterations
-        posterior = Posterior(
-            measured, denoiser, projector, rng, consistency_iterations=n_iterations
-        )
-        plan = Plan(options.samples, options.steps)
-        if deadline is not None:
-            each = posterior.seconds_per_step(min(at_once, plan.samples))
-            plan = planned(plan, each, deadline - time.monotonic())
-        draw = posterior.of_steps(plan.steps)
-    samples = draw_within(draw, plan.samples, at_once, deadline)
-    image, deviation = samples.mean(), samples.deviation()
+    batches = _drawn(measured, denoiser, projector, prior, options, rng, deadline)
+    before = denoiser.evaluations
+    images = torch.cat(list(batches))
+    per_sample = (denoiser.evaluations - before) // len(images)
+    samples = Samples(images)
+    image = samples.mean()
+    deviation = _deviation(samples, measured, kspace.mask.true_acceleration, prior.calibration)
     if options.denoise and not options.legacy and prior.knows_whole:
         whole = Counted(prior.denoiser(None))
-        image = whole(image, image.real.new_full((1,), measured.sigma))
+        image = whole(image, image.real.new_full((1,), measured.sigma)) * measured.support
         denoiser.evaluations += whole.evaluations
     return _Slice(
         image * measured.scale,
-        None if deviation is None else deviation * measured.scale * prior.deviation_scale,
+        None if deviation is None else deviation * measured.scale,
         {
             "evaluations": denoiser.evaluations,
-            "samples": len(samples.images),
-            "steps": plan.steps,
+            "samples": len(images),
+            "steps": per_sample // 2 if options.legacy else per_sample,
         },
         {
             "scale": measured.scale,
@@ -179,6 +178,42 @@ def _restored_slice(
             "seconds": time.monotonic() - began,
         },
     )
+
+
+def _drawn(
+    measured: Measured,
+    denoiser: Counted,
+    projector: Projector,
+    prior: Prior,
+    options: Options,
+    rng: Generator,
+    deadline: float | None,
+) -> Iterator[Complex[Tensor, "b y x"]]:
+    """Batches of samples."""
+    at_once = AT_ONCE.get(measured.kspace.device.type, 1)
+    if options.legacy:
+        n_steps, most = options.legacy_steps, prior.largest_noise
+        draw = published(measured, denoiser, projector, rng, n_steps=n_steps, largest_noise=most)
+        return in_batches(draw, options.samples, at_once)
+    n_iterations = options.consistency_iterations
+    posterior = Posterior(measured, denoiser, projector, rng, consistency_iterations=n_iterations)
+    if deadline is None:
+        return in_batches(posterior.of_steps(options.steps), options.samples, at_once)
+    clock = time.monotonic
+    each = posterior.seconds_per_step(min(at_once, options.samples), clock)
+    end = deadline - AFTERWARDS * each
+    plan = planned(options.samples, each, end - clock())
+    return drawn_until(posterior.paced(each, clock), plan.samples, at_once, end, clock)
+
+
+def _deviation(
+    samples: Samples, measured: Measured, acceleration: float, calibration: Calibration | None
+) -> Float[Tensor, "one y x"] | None:
+    """Of the error of their mean, as far as it is known; ``None`` of a single sample."""
+    variance = samples.variance()
+    if variance is None or calibration is None:
+        return None if variance is None else variance.sqrt()
+    return calibration(variance, measured.sigma, acceleration, measured.support)
 
 
 def _nothing(kspace: KSpace, options: Options) -> _Slice:
@@ -210,4 +245,8 @@ def _stacked(found: list[_Slice], prior: Prior) -> Restored:
     if len(deviations) < len(found):
         facts["why_no_deviation"] = "one sample has no standard deviation: ask for two or more"
         return Restored(image, None, facts)
+    known = prior.calibration
+    facts["deviation_note"] = UNCALIBRATED if known is None else known.said()
+    if known is not None:
+        facts["deviations_within"] = dict(known.intervals)
     return Restored(image, torch.cat(deviations), facts)

@@ -220,10 +220,9 @@ def _notes(made: Reconstruction, kspace: KSpace) -> tuple[str, ...]:
     """What the reader noticed, and what the method could not say; each once."""
     read = next((step for step in kspace.history if step.name == "read"), None)
     said: Any = [] if read is None else read.params.get("warnings", [])
-    missing = [
-        one.facts["why_no_deviation"] for one in made.slices if "why_no_deviation" in one.facts
-    ]
-    return tuple(dict.fromkeys(map(str, [*said, *missing])))
+    about = ("why_no_deviation", "deviation_note")
+    added = [one.facts[name] for one in made.slices for name in about if name in one.facts]
+    return tuple(dict.fromkeys(map(str, [*said, *added])))
 
 
 def _rows(made: Reconstruction, prepared: Prepared) -> tuple[Row, ...]:

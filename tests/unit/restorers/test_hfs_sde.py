@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,9 +20,10 @@ from isocenter.diffusion.projector import HighFrequencies, Whole
 from isocenter.errors import BadKSpace, UsageError
 from isocenter.ops.fourier import fft
 from isocenter.restorers import hfs_sde
+from isocenter.restorers._deviation import Calibration
 from isocenter.restorers._prior_units import Measured, Units, diffused_part
 from isocenter.restorers._restored import Restored
-from isocenter.restorers._samples import Plan, Samples, draw_within, planned
+from isocenter.restorers._samples import Pace, Plan, Samples, drawn_until, planned
 from tests.unit.diffusion.gaussian import GaussianWorld
 
 WORLD = GaussianWorld()
@@ -43,8 +45,9 @@ class KnownPrior:
     """That of the world, in units in which images are as bright as priors want them."""
 
     units: Units = field(default_factory=Units)
-    deviation_scale: float = 1.0
+    calibration: Calibration | None = None
     knows_whole: bool = True
+    largest_noise: float = math.inf
     facts: Mapping[str, JSON] = field(default_factory=lambda: {"prior": "known"})
 
     def denoiser(self, acs_width: int | None) -> Denoiser:
@@ -135,16 +138,45 @@ def test_what_was_measured_in_full_comes_back() -> None:
     assert torch.allclose(found.image[:1], expected, atol=2e-2 * truth.scale)
 
 
-def test_a_calibrated_prior_scales_the_deviation() -> None:
-    plain, scaled = restored(measured()), restored(measured(), prior=KnownPrior(deviation_scale=2))
+def test_a_calibrated_prior_says_how_far_off_the_mean_is() -> None:
+    known = Calibration(2.0, 4.0, 0.0, {"0.9": 1.7}, "nobody")
+    plain, scaled = restored(measured()), restored(measured(), prior=KnownPrior(calibration=known))
     assert plain.deviation is not None
     assert scaled.deviation is not None
-    assert torch.allclose(scaled.deviation, 2 * plain.deviation)
+    rough, smooth = (float(one.deviation.square().mean()) for one in (plain, scaled))  # type: ignore[union-attr]
+    missing = measured().mask.true_acceleration - 1
+    assert smooth == pytest.approx(4 * missing * rough, rel=1e-2)
+    relative = [float(one.deviation.std() / one.deviation.mean()) for one in (plain, scaled)]  # type: ignore[union-attr]
+    assert relative[1] < 0.5 * relative[0]
+    assert "never calibrated" in str(plain.facts["deviation_note"])
+    assert "on nobody" in str(scaled.facts["deviation_note"])
+    assert "90 % within 1.70" in str(scaled.facts["deviation_note"])
+    assert scaled.facts["deviations_within"] == {"0.9": 1.7}
 
 
 def test_the_published_sampler_counts_two_evaluations_a_step() -> None:
     options = hfs_sde.Options(samples=1, legacy=True, legacy_steps=5)
     assert restored(measured(), options).facts["evaluations"] == 10
+
+
+def test_the_published_sampler_begins_no_higher_than_the_prior_knows() -> None:
+    asked: list[float] = []
+
+    class Listening(KnownPrior):
+        def denoiser(self, acs_width: int | None) -> Denoiser:
+            known = super().denoiser(acs_width)
+
+            def heard(noisy: Tensor, sigma: Tensor) -> Tensor:
+                asked.append(float(sigma[0]))
+                return known(noisy, sigma)
+
+            return heard
+
+    options = hfs_sde.Options(samples=1, legacy=True, legacy_steps=5)
+    for largest, first in ((math.inf, 152.1), (3.0, 3.0), (1e3, 152.1)):
+        asked.clear()
+        restored(measured().slices(slice(0, 1)), options, Listening(largest_noise=largest))
+        assert max(asked) == pytest.approx(first, rel=1e-3)
 
 
 def test_the_published_sampler_needs_a_centre() -> None:
@@ -189,38 +221,129 @@ def test_the_diffused_part_leaves_a_margin_of_calibration_lines() -> None:
 @pytest.mark.parametrize(
     ("budget", "expected"),
     [
-        (100.0, Plan(64, 10)),
-        (12.0, Plan(12, 10)),
-        (8.0, Plan(8, 10)),
-        (4.0, Plan(4, 10)),
+        (100.0, Plan(10, 100)),
+        (21.0, Plan(4, 52)),
+        (20.0, Plan(2, 100)),
+        (8.0, Plan(2, 40)),
         (1.25, Plan(2, 6)),
+        (0.45, Plan(1, 4)),
         (0.1, Plan(1, 3)),
+        (1e6, Plan(64, 100)),
     ],
 )
 def test_a_plan_fits_the_time(budget: float, expected: Plan) -> None:
-    assert planned(Plan(8, 10), 0.1, budget) == expected
+    assert planned(2, 0.1, budget) == expected
 
 
-def test_no_batch_is_begun_that_would_end_too_late() -> None:
-    def draw(first: int, n_items: int) -> Tensor:
+def test_samples_that_were_asked_for_share_the_steps() -> None:
+    assert planned(8, 0.1, 16.0) == Plan(8, 20)
+    assert planned(8, 0.1, 1.6) == Plan(5, 3)
+
+
+class Machine:
+    """Time that passes only where somebody works, at a speed that changes."""
+
+    def __init__(self, *speeds: float) -> None:
+        self.now, self._speeds, self._step = 0.0, speeds, 0
+
+    def clock(self) -> float:
+        return self.now
+
+    def step(self) -> None:
+        self.now += self._speeds[min(self._step // 10, len(self._speeds) - 1)]
+        self._step += 1
+
+
+def steps_at(machine: Machine, pace: Pace) -> int:
+    """How many a batch makes."""
+    n_steps, to_come = 0, 2
+    while to_come > 1:
+        to_come = pace()
+        machine.step()
+        n_steps += 1
+    machine.step()
+    return n_steps + 1
+
+
+@pytest.mark.parametrize("guess", [0.05, 0.1, 0.4])
+@pytest.mark.parametrize("speeds", [(0.1,), (0.1, 0.3), (0.1, 0.3, 0.1, 0.05)])
+def test_a_batch_ends_in_time_whatever_else_the_machine_does(
+    guess: float, speeds: tuple[float, ...]
+) -> None:
+    machine = Machine(*speeds)
+    steps_at(machine, Pace(6.0, guess, machine.clock))
+    assert machine.now == pytest.approx(6.0, rel=0.1)
+
+
+def test_a_pace_keeps_to_the_fewest_and_the_most_steps() -> None:
+    for deadline, expected in ((0.0, 3), (1e6, 100)):
+        machine = Machine(0.1)
+        assert steps_at(machine, Pace(deadline, 0.1, machine.clock)) == expected
+
+
+def test_a_single_sample_of_an_odd_number_gets_half_the_time_of_a_pair() -> None:
+    machine, ends = Machine(1.0), []
+
+    def draw(first: int, n_items: int, deadline: float) -> Tensor:
+        ends.append(deadline)
+        machine.now = deadline
         return torch.full((n_items, 2, 2), first, dtype=torch.complex64)
 
-    assert len(draw_within(draw, 7, 2, None).images) == 7
-    assert len(draw_within(draw, 7, 2, time.monotonic() - 1).images) == 2
+    found = torch.cat(list(drawn_until(draw, 5, 2, 20.0, machine.clock)))
+    assert ends == pytest.approx([8.0, 16.0, 20.0])
+    assert found[:, 0, 0].tolist() == [0, 0, 2, 2, 4]
 
 
-def test_the_deviation_of_pairs_is_that_of_their_halves_and_means() -> None:
+class Slow(KnownPrior):
+    """A prior that takes a while on a machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__()
+        object.__setattr__(self, "machine", machine)
+
+    def denoiser(self, acs_width: int | None) -> Denoiser:
+        known = super().denoiser(acs_width)
+
+        def slow(noisy: Tensor, sigma: Tensor) -> Tensor:
+            for _ in noisy:
+                self.machine.step()  # type: ignore[attr-defined]
+            return known(noisy, sigma)
+
+        return slow
+
+
+@pytest.mark.parametrize("budget", [20.0, 60.0])
+def test_a_budget_is_spent_and_not_exceeded(monkeypatch: pytest.MonkeyPatch, budget: float) -> None:
+    """Two slices share it; every look at an image takes half a second."""
+    machine = Machine(0.5)
+    monkeypatch.setattr(hfs_sde, "time", SimpleNamespace(monotonic=machine.clock))
+    found = restored(measured(), hfs_sde.Options(time_budget=budget), Slow(machine))
+    assert machine.now == pytest.approx(budget, rel=0.1)
+    assert found.facts["samples"] == 2
+
+
+def test_the_variance_of_pairs_is_that_of_their_halves_and_means() -> None:
     rng = np.random.default_rng(0)
     means, halves = rng.normal(0, 0.3, 4000), rng.normal(0, 0.4, 4000)
     values = 5 + np.stack([means + halves, means - halves], 1).ravel()
     samples = Samples(torch.tensor(values, dtype=torch.complex64)[:, None, None])
-    deviation = samples.deviation()
-    assert deviation is not None
-    assert float(deviation) == pytest.approx(0.5, rel=0.05)
+    variance = samples.variance()
+    assert variance is not None
+    assert float(variance) == pytest.approx(0.25, rel=0.1)
     assert float(samples.mean().abs()) == pytest.approx(5, rel=0.01)
 
 
-def test_a_budget_bounds_the_work() -> None:
+def test_a_budget_that_is_too_small_makes_one_sample_of_the_fewest_steps() -> None:
     found = restored(measured(), hfs_sde.Options(samples=64, steps=3, time_budget=1e-3))
-    assert found.facts["samples"] in {1, 2}
+    assert found.facts["samples"] == 1
     assert found.facts["steps"] == 3
+
+
+def test_nothing_is_painted_where_no_coil_sees() -> None:
+    kspace = measured()
+    assert kspace.maps is not None
+    maps = kspace.maps.clone()
+    maps[..., :20] = 0
+    found = restored(replace(kspace, maps=maps))
+    assert float(found.image[..., :20].abs().max()) == 0
+    assert float(found.image[..., 20:].abs().mean()) > 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,10 +20,12 @@ from isocenter.diffusion.parametrisation import Parametrisation
 from isocenter.diffusion.projector import Whole, low_columns
 from isocenter.errors import BadCheckpoint, BadKSpace
 from isocenter.nets import complex_unet, ddpm
+from isocenter.restorers._deviation import Calibration
 from isocenter.restorers._prior import Prior, load_prior
 
 SMALL = complex_unet.Config(widths=(4, 6), n_down=(1, 1), n_up=(1,), n_condition=8)
 SMALL_DDPM = ddpm.Config(width=4, factors=(1, 2), n_blocks=1)
+CALIBRATION: dict[str, Any] = {"width": 2.0, "of_samples": 7.0, "of_noise": 3.0}
 PARTS = ("config", "preprocess", "outputs", "calibration", "card")
 
 
@@ -38,7 +41,7 @@ def save(path: Path, known: Parametrisation | None = None) -> Path:
         config=asdict(net.config),
         preprocess=ComplexImage(quantile=0.99, brightness=0.8).to_json(),
         outputs={"image": asdict(known or Parametrisation())},
-        calibration={"deviation_scale": 1.3},
+        calibration={"deviation": CALIBRATION},
         card={"name": "small"},
         tensors=net.state_dict(),
     ).save(path)
@@ -59,7 +62,8 @@ def prior(tmp_path: Path) -> Prior:
 
 def test_a_file_says_how_images_must_be(prior: Prior) -> None:
     assert (prior.units.quantile, prior.units.brightness) == (0.99, 0.8)
-    assert prior.deviation_scale == 1.3
+    assert prior.calibration == Calibration(**CALIBRATION)
+    assert prior.largest_noise == 3.0
     assert prior.facts["prior"] == "small"
     assert len(str(prior.facts["prior_sha256"])) == 64
 
@@ -111,6 +115,16 @@ def test_weights_that_are_no_prior_are_refused(tmp_path: Path) -> None:
     other = Checkpoint("resnet", *(getattr(loaded, part) for part in PARTS), loaded.tensors)
     with pytest.raises(BadCheckpoint, match="resnet"):
         load_prior(other.save(tmp_path / "other.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"scale": 2.0}, {**CALIBRATION, "of_noise": -1.0}, {**CALIBRATION, "width": "2"}]
+)
+def test_a_calibration_that_is_not_known_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    path = save(tmp_path / "prior.safetensors")
+    replace(Checkpoint.load(path), calibration={"deviation": wrong}).save(path)
+    with pytest.raises(BadCheckpoint, match="calibrated as"):
+        load_prior(path)
 
 
 @pytest.fixture(scope="module")
