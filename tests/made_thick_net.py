@@ -21,7 +21,7 @@ def made_slab_unet(
     """The file of a network that adds something of its own to an interpolation."""
     net = slab_unet.build(slab_unet.Config(**SMALL))  # type: ignore[arg-type]
     with torch.no_grad():
-        net.head.last.weight.normal_(0, spread, generator=generator(1))
+        net.last.weight.normal_(0, spread, generator=generator(1))
     return saved(
         folder / "siqt.safetensors",
         "slab_unet",

@@ -9,8 +9,8 @@ channels of the same network (Masksembles, Durasov et al., arXiv:2012.08334).
 
 import itertools
 import math
-from functools import lru_cache
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -138,22 +138,25 @@ class SlabUNet(nn.Module):
         with torch.autocast(thick.device.type, enabled=False):
             thin = multiply_along(thick[:, 0].float(), _spline(thick.shape[-1], ratio), -1)
         kept = slice(ratio * halo, thin.shape[-1] - ratio * halo)
-        index = torch.arange(len(thick), device=thick.device)
+        turns = self._turns(len(thick), member, thick.device)
+        if inner:
+            views = [self._across(thin, ratio, turns, 0)]
+        else:  # across y, the two axes change places twice
+            reach = self.config.reach
+            other = self._across(thin.transpose(1, 2), ratio, turns, reach).transpose(3, 4)
+            views = [self._across(thin, ratio, turns, reach), other]
+        answers = (sum(views[1:], views[0]) / len(views))[..., kept]
+        return answers[0] if len(turns) == 1 else mixture(answers)
+
+    def _turns(self, n: int, member: int | None, device: torch.device) -> list[Tensor]:
+        """For each pass, the member of every sample."""
+        index = torch.arange(n, device=device)
         n_members = self.config.n_members
-
-        def answer(members: Tensor) -> Tensor:
-            if inner:
-                return self._across(thin, ratio, members, 0)[..., kept]
-            # Across y, the two axes change places twice.
-            other = self._across(thin.transpose(1, 2), ratio, members, self.config.reach)
-            views = [self._across(thin, ratio, members, self.config.reach), other.transpose(2, 3)]
-            return ((views[0] + views[1]) / 2)[..., kept]
-
         if member is not None:
-            return answer(torch.full_like(index, member))
+            return [torch.full_like(index, member)]
         if self.training:
-            return answer(index % n_members)
-        return mixture([answer(torch.full_like(index, j)) for j in range(n_members)])
+            return [index % n_members]
+        return [torch.full_like(index, one) for one in range(n_members)]
 
     def _blocks(self, width: int, n: int) -> nn.ModuleList:
         n_condition = self.config.n_condition
@@ -169,13 +172,13 @@ class SlabUNet(nn.Module):
                 f"a halo of {halo} at both ends of {thick.shape[-1]} thick slices: give more slices"
             )
 
-    def _across(self, thin: Tensor, ratio: int, members: Tensor, border: int) -> Tensor:
-        """Mean and log variance (B, 2, planes, y, h) of planes across x.
+    def _across(self, thin: Tensor, ratio: int, turns: list[Tensor], border: int) -> Tensor:
+        """Mean and log variance (turn, B, 2, planes, y, h) of planes across x.
 
         Args:
             thin: Interpolated (B, x, y, h).
             ratio: It is told to the network.
-            members: (B,).
+            turns: Members of the samples, (B,) each.
             border: How often the first and the last plane are repeated.
         """
         reach = self.config.reach
@@ -183,28 +186,30 @@ class SlabUNet(nn.Module):
         slabs = torch.cat([*ends[0], thin, *ends[1]], 1).unfold(1, 2 * reach + 1, 1)
         slabs = slabs.movedim(-1, 2)
         n, n_planes = slabs.shape[:2]
-        whose = members.repeat_interleave(n_planes)
-        said = self._in_parts(slabs.flatten(0, 1), ratio, whose).unflatten(0, (n, n_planes))
-        mean = said[:, :, 0] + slabs[:, :, reach]
-        spread = (said[:, :, 1] + FIRST_LOG_VARIANCE).clamp(*LOG_VARIANCES)
-        return torch.stack([mean, spread], 1)
+        whose = [members.repeat_interleave(n_planes) for members in turns]
+        said = self._in_parts(slabs, ratio, whose).unflatten(1, (n, n_planes))
+        mean = said[:, :, :, 0] + slabs[:, :, reach]
+        spread = (said[:, :, :, 1] + FIRST_LOG_VARIANCE).clamp(*LOG_VARIANCES)
+        return torch.stack([mean, spread], 2)
 
-    def _in_parts(self, slabs: Tensor, ratio: int, members: Tensor) -> Tensor:
-        """(N, 2, y, h) from (N, neighbours, y, h); part by part when nothing is learned."""
+    def _in_parts(self, slabs: Tensor, ratio: int, whose: list[Tensor]) -> Tensor:
+        """(turn, N, 2, y, h) from (..., neighbours, y, h), N slabs in all; part by part when
+        nothing is learned."""
         condition = self._condition(ratio, slabs)
+        slabs = slabs.flatten(0, 1)
         if torch.is_grad_enabled():
-            return self._corrected(slabs, condition, members)
+            return self._corrected(slabs, condition, whose)
         size = max(1, AT_ONCE // (slabs.shape[-1] * slabs.shape[-2]))
-        parts = zip(slabs.split(size), members.split(size), strict=True)
-        return torch.cat([self._corrected(one, condition, whose) for one, whose in parts])
+        parts = zip(slabs.split(size), *(members.split(size) for members in whose), strict=True)
+        return torch.cat([self._corrected(one, condition, [*some]) for one, *some in parts], 1)
 
     def _condition(self, ratio: int, like: Tensor) -> Tensor:
         told = torch.tensor([[math.log2(ratio) - 2, ratio / 4 - 1, 4 / ratio - 1]])
         condition: Tensor = self.embed(told.to(like))
         return condition
 
-    def _corrected(self, slabs: Tensor, condition: Tensor, members: Tensor) -> Tensor:
-        """The U-Net; the border is repeated to fitting sides."""
+    def _corrected(self, slabs: Tensor, condition: Tensor, whose: list[Tensor]) -> Tensor:
+        """The U-Net, of each turn's members; the border is repeated to fitting sides."""
         a, b = slabs.shape[-2:]
         multiple = self.config.multiple
         padded = F.pad(slabs, (0, -b % multiple, 0, -a % multiple), mode="replicate")
@@ -215,17 +220,23 @@ class SlabUNet(nn.Module):
             maps = self._through(blocks, maps, condition)
             sides.append(maps)
             maps = self.shrink[level](maps)
+        said = [self._raised(maps, sides, condition, members) for members in whose]
+        return torch.stack(said)[..., :a, :b]
+
+    def _raised(
+        self, maps: Tensor, sides: list[Tensor], condition: Tensor, members: Tensor
+    ) -> Tensor:
+        """From the bottom up: the part of the network that members do not share."""
         maps = self._through(self.down[-1], maps, condition, members)
         for level in reversed(range(len(self.up))):
             maps = self.merge[level](torch.cat([self.grow[level](maps), sides[level]], 1))
             maps = self._through(self.up[level], maps, condition, members)
-        said: Tensor = F.pixel_shuffle(self.last(maps), self.config.door)
-        return said[..., :a, :b].float()
+        return F.pixel_shuffle(self.last(maps), self.config.door).float()
 
     def _through(
         self, blocks: nn.Module, maps: Tensor, condition: Tensor, members: Tensor | None = None
     ) -> Tensor:
-        """Blocks of a level; the first half of the network is common to all members."""
+        """Blocks of a level, with hidden channels masked where members are told."""
         masks = None
         if members is not None:
             config = self.config
@@ -236,10 +247,9 @@ class SlabUNet(nn.Module):
         return maps
 
 
-def mixture(answers: list[Tensor]) -> Tensor:
-    """Mean and log variance of a mixture: (B, 2, ...) of every member to the same."""
-    means = torch.stack([one[:, 0] for one in answers])
-    variances = torch.stack([one[:, 1] for one in answers]).exp()
+def mixture(answers: Tensor) -> Tensor:
+    """Mean and log variance of a mixture: (members, B, 2, ...) to (B, 2, ...)."""
+    means, variances = answers[:, :, 0], answers[:, :, 1].exp()
     total = variances.mean(0) + means.var(0, correction=0)
     return torch.stack([means.mean(0), total.log()], 1)
 

@@ -90,7 +90,7 @@ def fit_brightness_map(
 def _ramp(image: Image3, knots: Float64[Tensor, " n"], line: int) -> Image3:
     """Goes from 0 to 1 from one knot to the next; the outer ramps go on beyond the ends."""
     low, high = knots[line : line + 2].tolist()
-    ramp = (image - low) / (high - low)
+    ramp: Image3 = (image - low) / (high - low)
     if line > 0:
         ramp = ramp.clamp_min(0.0)
     return ramp if line == len(knots) - 2 else ramp.clamp_max(1.0)

@@ -30,7 +30,8 @@ def smoothest(matrix: Float64[Tensor, "thick thin"]) -> Float64[Tensor, "thin th
     bends = torch.eye(n_thin, dtype=matrix.dtype).diff(dim=0).diff(dim=0)
     roughness = bends.T @ bends + LEVEL * torch.eye(n_thin, dtype=matrix.dtype)
     reached = torch.linalg.solve(roughness, matrix.T)
-    return reached @ torch.linalg.solve(matrix @ reached, matrix)
+    projection: Tensor = reached @ torch.linalg.solve(matrix @ reached, matrix)
+    return projection
 
 
 def detail_energies(

@@ -130,7 +130,7 @@ def tiling(
 def cuts(side: int, *, multiple: int, halo: int) -> list[Cuts]:
     """Every way to cut an axis into one, two, three ... pieces, each as short as it can be."""
     whole, overlap = -(-side // multiple), -(-2 * halo // multiple)
-    found = []
+    found: list[Cuts] = []
     for n in range(1, whole + 1):
         length = -(-(whole + (n - 1) * overlap) // n)
         if n > 1 and length <= overlap:

@@ -6,10 +6,11 @@ from functools import cached_property
 from math import log
 
 import torch
+import torch.nn.functional as F
 from torch import Generator
 
 from isocenter.artifacts import SnrPrior
-from isocenter.data.shapes import Mask3
+from isocenter.data.shapes import Image3, Mask3
 from isocenter.data.step import JSON
 from isocenter.data.volume import Volume
 from isocenter.errors import UsageError
@@ -43,8 +44,8 @@ def check(
     2. Null space: the part of the detail across slices that the thick slices cannot have
        measured, so that the network has it from other people's scans.
     3. Prior: whether the scan's signal over noise is one that the network has learned from.
-    4. Change: where the enhanced image leaves the interpolated one by more than the interval and
-       the noise allow.
+    4. Change: where the enhanced image leaves the interpolated one by more than the interval, the
+       noise and half of what neighbouring slices differ allow: detail without a cause in sight.
 
     Args:
         enhanced: What :func:`isocenter.restorers.enhance` returned.
@@ -176,18 +177,20 @@ def _null_space(pair: _Pair, image: Volume) -> tuple[Volume, float]:
 
 
 def _changed(pair: _Pair) -> tuple[Region, ...]:
-    """Where the enhanced and the interpolated image differ beyond the interval and the noise.
+    """Where the enhanced image leaves the interpolated one without a cause in sight.
 
-    Both in the scan's brightness, where the deviation is stretched by the curve's slope.
+    Interpolation is wrong by up to half of what a thick voxel and its neighbours across slices
+    differ; the rest is noise and the interval.  All in the scan's brightness, where the deviation
+    is stretched by the curve's slope.
     """
     deviation = pair.enhanced.deviation
     if deviation is None:
         return ()
     image = pair.enhanced.image.data
     factor = float(str(pair.enhanced.facts.get("interval_factor", FAR)))
-    allowed = factor * torch.hypot(
-        deviation.data * pair.curve.slope(image), torch.tensor(pair.noise.sigma or 0.0)
-    )
+    stretched = deviation.data * pair.curve.slope(image)
+    allowed = factor * torch.hypot(stretched, torch.tensor(pair.noise.sigma or 0.0))
+    allowed += 0.5 * _range_across(pair)
     change = pair.curve(image) - pair.enhanced.interpolated.data
     over = torch.where(allowed > 0, change / allowed, 0.0) * pair.inside_thin
     return regions(
@@ -196,6 +199,15 @@ def _changed(pair: _Pair) -> tuple[Region, ...]:
         axis=pair.axis,
         least=FEWEST * pair.ratio,
     )
+
+
+def _range_across(pair: _Pair) -> Image3:
+    """Brightest less darkest of a thick voxel and its two neighbours across slices."""
+    lines = pair.scan.data.movedim(pair.axis, -1)
+    highest, lowest = (
+        sign * F.max_pool1d(sign * lines, 3, stride=1, padding=1) for sign in (1, -1)
+    )
+    return (highest - lowest).movedim(-1, pair.axis).repeat_interleave(pair.ratio, pair.axis)
 
 
 def _prior(pair: _Pair) -> tuple[float | None, bool | None, str]:

@@ -80,8 +80,8 @@ class Checked:
     in_prior: bool | None
     """Whether that is a distance it has learned at."""
     changed: tuple[Region, ...]
-    """Pieces of the thin slices that differ from the interpolated ones by more than the interval
-    and the noise allow, largest first; ``peak`` in such allowances."""
+    """Pieces of the thin slices that leave the interpolated ones by more than the interval, the
+    noise and neighbouring slices allow, largest first; ``peak`` in such allowances."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Why a value is ``None``, by its name."""
     facts: Mapping[str, JSON] = field(default_factory=dict)

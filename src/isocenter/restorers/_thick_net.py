@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from math import prod
+from math import gcd, prod
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,16 @@ BYTES = {
     "espcn": 310,
     "iso_unet": 580,
     "planar": 1000,
-    "slab_unet": 170,
+    "slab_unet": 300,
     "sr_unet": 490,
 }
 """Memory of a tile for each thin voxel, at a ratio of 4 and the default width; measured."""
 WITHIN = 16
-"""Pixels around the core of a tile, in a slice."""
-ACROSS = 16
-"""Thin slices around it, for a network of three dimensions; at least as many as"""
-FEWEST_ACROSS = 3
-"""thick ones, and enough for what looks at two neighbours."""
+"""Pixels around the core of a tile, in a slice; and thin slices across."""
+OF_SPLINES = ("planar", "slab_unet")
+"""They interpolate by themselves, so that a value depends on all slices of its line:"""
+ACROSS_SPLINES = 6
+"""on one so many slices away by less than a thousandth."""
 LOG_VARIANCES = (-30.0, 10.0)
 """The exponential of any of them is a number."""
 
@@ -99,7 +99,8 @@ class ThickNet:
             case "iso_unet":
                 within = across = 2 ** (self.config.n_levels - 1)
             case "slab_unet":
-                within, across = self.config.multiple, 1
+                within = self.config.multiple
+                across = within // gcd(within, self.ratio)
             case _:
                 within, across = 4, 1
         return within, within, across
@@ -107,7 +108,9 @@ class ThickNet:
     @property
     def halo(self) -> tuple[int, int, int]:
         """Voxels around the core of a tile, in a slice and across."""
-        across = ACROSS if self.takes_thin else max(FEWEST_ACROSS, -(-ACROSS // self.ratio))
+        across = WITHIN if self.takes_thin else -(-WITHIN // self.ratio)
+        if self.name in OF_SPLINES:
+            across = max(across, ACROSS_SPLINES)
         return WITHIN, WITHIN, across
 
     @property

@@ -130,3 +130,13 @@ def test_maps_without_a_centre_are_not_found(kspace: KSpace) -> None:
     without = dataclasses.replace(kspace, data=kspace.data * places[:, None], mask=Mask(places))
     with pytest.raises(BadKSpace, match="give maps, or measure a centre"):
         calibrated(without)
+
+
+def test_kspace_is_no_scan(kspace: KSpace) -> None:
+    with pytest.raises(UsageError, match="'cubic' and a KSpace do not go together: give a scan"):
+        restore(kspace, "cubic", rng=generator(0))
+
+
+def test_an_unknown_option_of_a_scan_restorer_is_refused() -> None:
+    with pytest.raises(UsageError, match="siqt has no option 'member'; did you mean 'members'"):
+        restore(SCAN, "siqt", rng=generator(0), member=2)

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["MapNorm", "MaskedBlock", "member_masks"]
+from isocenter.nets._blocks.conditioned import ChannelNorm
+
+__all__ = ["MaskedBlock", "member_masks"]
 
 
 def member_masks(n_members: int, n_keeping: int, n_channels: int, like: Tensor) -> Tensor:
@@ -21,24 +23,12 @@ def member_masks(n_members: int, n_keeping: int, n_channels: int, like: Tensor) 
     return ((members - channels) % n_members < n_keeping).to(like)[:, :, None, None]
 
 
-class MapNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of every pixel, in the precision of the maps."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, y, x) to the same."""
-        with torch.autocast(maps.device.type, enabled=False):
-            weight, bias = self.weight.to(maps.dtype), self.bias.to(maps.dtype)
-            last = maps.permute(0, 2, 3, 1)
-            normed = F.layer_norm(last, self.normalized_shape, weight, bias, self.eps)
-        return normed.permute(0, 3, 1, 2)
-
-
 class MaskedBlock(nn.Module):
     """Two 3 x 3 convolutions beside the identity; scale and shift in between say the condition."""
 
     def __init__(self, width: int, n_condition: int) -> None:
         super().__init__()
-        self.norm = MapNorm(width)
+        self.norm = ChannelNorm(width)
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.condition = nn.Linear(n_condition, 2 * width)
         self.second = nn.Conv2d(width, width, 3, padding=1)
@@ -52,6 +42,6 @@ class MaskedBlock(nn.Module):
             masks: (N, C, 1, 1) of hidden channels; all are kept without.
         """
         scale, shift = self.condition(condition)[:, :, None, None].chunk(2, 1)
-        hidden = F.relu(torch.addcmul(shift, self.first(self.norm(maps)), 1 + scale))
+        hidden = F.silu(torch.addcmul(shift, self.first(self.norm(maps)), 1 + scale))
         inner: Tensor = self.second(hidden if masks is None else hidden * masks)
         return maps + inner
