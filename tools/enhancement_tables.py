@@ -18,6 +18,8 @@ FIDELITY = {"psnr": 2, "ssim": 4, "psnr_peak": 2}
 """With digits to show."""
 NORMAL_90 = 1.6449
 """Half width of the central 90 % of a normal distribution."""
+RATIOS = range(2, 9)
+"""That a checkpoint has a factor for."""
 BEYOND = ("plain", "noisier", "inverted", "shuffled", "nothing")
 
 Row = Mapping[str, Any]
@@ -31,7 +33,8 @@ def fit(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     of a level is the quantile of error over scaled deviation, of the mean of all people's
     distributions and all ratios.  With as few people as here the correction for finite samples
     would ask for a level above 1 at 90 %: it is left out, so that coverage is what is expected and
-    not what is guaranteed.
+    not what is guaranteed.  Ratios between measured ones get a factor between theirs, others that
+    of the nearest.
     """
     known = [row for row in rows if row["side"] == "validation" and _counts(row)]
     if not known:
@@ -46,8 +49,11 @@ def fit(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     )
     curve = np.mean(people, axis=0)
     interval = {f"{level:g}": float(np.interp(level, curve, factors)) for level in LEVELS}
+    between = np.interp(np.log(RATIOS), np.log(list(scales)), list(scales.values()))
     return {
-        "deviation_scale": {str(ratio): round(value, 4) for ratio, value in scales.items()},
+        "deviation_scale": {
+            str(ratio): round(float(value), 4) for ratio, value in zip(RATIOS, between, strict=True)
+        },
         "interval": {level: round(value, 4) for level, value in interval.items()},
     }
 
@@ -124,7 +130,7 @@ def _calibration(rows: Sequence[Row], fitted: Mapping[str, Any]) -> list[str]:
     lines += ["|---" * 10 + "|"]
     for condition, ratio in _pairs(rows, ("plain", "lowfield", "noisier", "inverted")):
         some = [r for r in rows if (r["condition"], r["ratio"]) == (condition, ratio)]
-        some = [row for row in some if "quantiles" in row and ratio in scales]
+        some = [row for row in some if "quantiles" in row]
         if not some:
             continue
         cells = [_interval(some, one, digits) for one, digits in _figures(scales[ratio], fitted)]

@@ -34,6 +34,8 @@ N_STATISTICS = 40
 """Batches from which batch normalisation takes its statistics in the end."""
 AT_ONCE = {"planar": 1}
 """Examples of a step, where they are fewer than of others: one gives 128 planes."""
+N_THICK, HALO = 4, 2
+"""Thick slices of a crop that are learned, and at both ends those that are neighbours."""
 WARM_UP = 0.05
 """Part of the time in which the learning rate rises."""
 
@@ -73,7 +75,16 @@ def _network(name: str, options: argparse.Namespace) -> tuple[Any, nn.Module]:
 def _examples(options: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
     """Thick slices (1, x, y, z) and the thin ones of those that are no halo."""
     recipe = RECIPE(ratio=options.ratio, seed=options.seed)
-    draws = replace(recipe.draws, ratios=(options.ratio,), ratio_weights=(1.0,), side=options.side)
+    draws = replace(
+        recipe.draws,
+        ratios=(options.ratio,),
+        ratio_weights=(1.0,),
+        n_planes=options.side,
+        reach=0,
+        side=options.side,
+        n_thin=N_THICK * options.ratio,
+        halo=HALO,
+    )
     people = set(recipe.split(options.data)["train"])
     scans = tuple(one for one in sources(options.data) if one.person in people)
     examples = ThickExamples(
@@ -129,14 +140,14 @@ def _forever(batches: list[tuple[Tensor, Tensor]], seed: int) -> Iterator[tuple[
 
 def _said(name: str, net: nn.Module, thick: Tensor, options: argparse.Namespace) -> Tensor:
     """Thin slices (B, x, y, h) of what is no halo."""
-    ratio, halo = options.ratio, RECIPE().draws.halo
+    ratio = options.ratio
     if name == "iso_unet":
         n = thick.shape[-1]
         matrix = interpolation(n * ratio, n, Acquisition(ratio), order=3)
         thick = multiply_along(thick, matrix.T, 4)
     with torch.autocast("cpu", torch.bfloat16):
         said: Tensor = net(thick)
-    return said[:, 0, ..., halo * ratio : -halo * ratio].float()
+    return said[:, 0, ..., HALO * ratio : -HALO * ratio].float()
 
 
 @torch.no_grad()
