@@ -25,9 +25,9 @@ from isocenter.datasets.rad_iqmri import read_grey, read_ratings
 from isocenter.metrics.brisque import brisque
 from isocenter.metrics.niqe import niqe
 from isocenter.study.rated_standin import IMAGES, RATINGS, make_standin
-from isocenter.training.fabric import make_fabric
-from isocenter.training.loop import Trainer
-from isocenter.training.outcomes import Outcomes
+from isocenter.training.engine.fabric import make_fabric
+from isocenter.training.engine.loop import Trainer
+from isocenter.training.engine.outcomes import Outcomes
 from isocenter.training.recipes.miqanet_rated import (
     MiqanetRatedRecipe,
     agreement_of_folds,

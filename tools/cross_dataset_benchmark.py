@@ -19,13 +19,13 @@ from pathlib import Path
 import torch
 
 from isocenter.data.atomic import write_text
+from isocenter.training.answers.judge import answers
+from isocenter.training.answers.scoring import Method, pooled, scored
 from isocenter.training.benchmark_baselines import Baseline, baseline_outcomes
-from isocenter.training.judge import answers
-from isocenter.training.outcomes import Outcomes
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.run import Run, read_recipe, train
 from isocenter.training.recipes.cross_dataset import CrossDatasetRecipe
 from isocenter.training.recipes.hsfnet import N_FOLDS, HSFNetRecipe
-from isocenter.training.run import Run, read_recipe, train
-from isocenter.training.scoring import Method, pooled, scored
 
 FOREST: Baseline = "forest_facts"
 FIGURES = ("macro F1", "accuracy", "SROCC(Q, severity)", "ECE")

@@ -40,8 +40,8 @@ from isocenter.ops.gradients import SCHARR, squared_gradient
 from isocenter.ops.regions import head_mask, head_scale
 from isocenter.ops.slabs import usable_axes
 from isocenter.statistics import bootstrap_by_person, srocc
-from isocenter.training.commit import commit_of
-from isocenter.training.examples import with_field_of_view
+from isocenter.training.engine.commit import commit_of
+from isocenter.training.inputs.examples import with_field_of_view
 from isocenter.training.recipes.assessor import AssessorRecipe
 
 RECIPE = AssessorRecipe()

@@ -18,13 +18,13 @@ from pathlib import Path
 import torch
 
 from isocenter.data.atomic import write_text
+from isocenter.training.answers.judge import answers
+from isocenter.training.answers.scoring import Method, markdown, pooled, scored
 from isocenter.training.benchmark_baselines import BASELINES, TAKEN, baseline_outcomes
-from isocenter.training.benchmark_nets import NETS
-from isocenter.training.judge import answers
-from isocenter.training.outcomes import Outcomes
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.run import Run, read_recipe, train
+from isocenter.training.networks.benchmark_nets import NETS
 from isocenter.training.recipes.hsfnet import HSFNetRecipe
-from isocenter.training.run import Run, read_recipe, train
-from isocenter.training.scoring import Method, markdown, pooled, scored
 
 
 def main() -> None:

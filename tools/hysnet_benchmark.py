@@ -20,16 +20,16 @@ import torch
 
 from isocenter.data.atomic import write_text
 from isocenter.data.volume import Volume
+from isocenter.training.answers.judge import answers
+from isocenter.training.answers.scoring import Method, scored
 from isocenter.training.baselines import Row, brisque_svr
-from isocenter.training.judge import answers
-from isocenter.training.label_nets import LABEL_NETS, build_label_net, is_of_slices
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.patch_examples import LabelledVolume, PatchSet
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.run import Run, read_recipe, train
+from isocenter.training.engine.splits import Split
+from isocenter.training.inputs.patch_examples import LabelledVolume, PatchSet
+from isocenter.training.networks.label_nets import LABEL_NETS, build_label_net, is_of_slices
 from isocenter.training.recipes.hysnet import HySNetRecipe
-from isocenter.training.run import Run, read_recipe, train
-from isocenter.training.scoring import Method, scored
 from isocenter.training.snr_baselines import brightness_over_noise
-from isocenter.training.splits import Split
 
 ABLATION: dict[str, tuple[str, ...]] = {
     f"{depth}-{'hyper' if hyper else 'static'}-{n_dims}d": (

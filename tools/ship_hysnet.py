@@ -27,14 +27,14 @@ from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.io import read
 from isocenter.data.volume import Volume
 from isocenter.datasets.collection import sources
-from isocenter.training.evaluate import table
-from isocenter.training.figures import constant
-from isocenter.training.outcomes import Outcomes
+from isocenter.training.answers.evaluate import table
+from isocenter.training.answers.figures import constant
+from isocenter.training.answers.scoring import Method, markdown, pooled, scored
+from isocenter.training.answers.snr_report import calibrate, clean_range, corrected, scores
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.run import Run
 from isocenter.training.recipes.hysnet import HySNetRecipe
-from isocenter.training.run import Run
-from isocenter.training.scoring import Method, markdown, pooled, scored
 from isocenter.training.snr_baselines import blind_total_snr, brightness_over_noise
-from isocenter.training.snr_report import calibrate, clean_range, corrected, scores
 
 BLIND = ("as scanned, 80", "as scanned, 10", "flat, 20", "steep, 20")
 """Contrasts and noise under which the slow script is asked about some brains."""

@@ -27,9 +27,9 @@ from isocenter.data.checkpoint import Checkpoint
 from isocenter.datasets.collection import sources
 from isocenter.restorers._prior import load_prior
 from isocenter.statistics import bootstrap_by_person
-from isocenter.training.denoising import LEVELS, decibels, under_levels
+from isocenter.training.answers.denoising import LEVELS, decibels, under_levels
+from isocenter.training.engine.run import Run
 from isocenter.training.recipes.prior import PriorRecipe, denoised
-from isocenter.training.run import Run
 
 COMMAND = "isocenter train prior DATA --out RUN; python tools/ship_prior.py --run RUN"
 N_CROPS = 12

@@ -28,10 +28,10 @@ from isocenter.data.io import read
 from isocenter.datasets.collection import Source, sources
 from isocenter.nets.slab_unet import Config, build
 from isocenter.ops.regions import head_scale
-from isocenter.training._state import load_weights
+from isocenter.training.answers.thick_scoring import AIR, cubic, decibels, said_of, thick_case
+from isocenter.training.engine._state import load_weights
+from isocenter.training.engine.run import Run
 from isocenter.training.recipes.siqt import SiqtRecipe
-from isocenter.training.run import Run
-from isocenter.training.thick_scoring import AIR, cubic, decibels, said_of, thick_case
 
 COMMAND = "isocenter train siqt DATA --out RUN; python tools/ship_siqt.py --run RUN"
 RATIOS = (4, 8)

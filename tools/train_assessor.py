@@ -28,17 +28,14 @@ from isocenter.data.atomic import write_text
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.datasets.collection import Source, sources
 from isocenter.ops.trees import Trees
-from isocenter.training.calibrate import calibrate, fit_domain
-from isocenter.training.commit import commit_of
-from isocenter.training.evaluate import (
+from isocenter.training.answers.calibrate import calibrate, fit_domain
+from isocenter.training.answers.evaluate import (
     evaluate_baselines,
     evaluate_physical,
     evaluate_published,
     table,
 )
-from isocenter.training.fabric import make_fabric
-from isocenter.training.loop import Trainer
-from isocenter.training.predictions import (
+from isocenter.training.answers.predictions import (
     Predictions,
     concatenate,
     load,
@@ -46,6 +43,9 @@ from isocenter.training.predictions import (
     predict_foreign,
     predict_shading,
 )
+from isocenter.training.engine.commit import commit_of
+from isocenter.training.engine.fabric import make_fabric
+from isocenter.training.engine.loop import Trainer
 from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.trees import lay_out
 

@@ -26,9 +26,9 @@ from isocenter.datasets.collection import sources
 from isocenter.nets import aniso_unet, espcn, iso_unet, planar, sr_unet
 from isocenter.ops.thick_slices import Acquisition, interpolation
 from isocenter.ops.windows import multiply_along
-from isocenter.training.packed_scans import pack_scans
+from isocenter.training.inputs.packed_scans import pack_scans
+from isocenter.training.inputs.thick_examples import ThickExamples
 from isocenter.training.recipes.siqt import RECIPE
-from isocenter.training.thick_examples import ThickExamples
 
 N_STATISTICS = 40
 """Batches from which batch normalisation takes its statistics in the end."""

@@ -36,15 +36,15 @@ from isocenter.metrics.brisque import brisque
 from isocenter.metrics.niqe import niqe
 from isocenter.nets.miqanet import build
 from isocenter.statistics import bootstrap_by_person, bootstrap_difference_by_person, srocc
+from isocenter.training.answers.evaluate import quality_of
+from isocenter.training.answers.intervals import fit_quality
+from isocenter.training.answers.predictions import load
 from isocenter.training.baselines.linear import fit_values
-from isocenter.training.commit import commit_of
-from isocenter.training.evaluate import quality_of
-from isocenter.training.fabric import make_fabric
-from isocenter.training.intervals import fit_quality
-from isocenter.training.loop import Trainer
-from isocenter.training.predictions import load
+from isocenter.training.engine.commit import commit_of
+from isocenter.training.engine.fabric import make_fabric
+from isocenter.training.engine.loop import Trainer
+from isocenter.training.inputs.slices import VERSIONS, VersionSlices
 from isocenter.training.recipes.miqanet import MiqanetRecipe, truth_of
-from isocenter.training.slices import VERSIONS, VersionSlices
 
 TISSUE = 0.15
 """Brightness, in units of the head's, from which a pixel counts as head for BRISQUE and NIQE."""
@@ -57,7 +57,7 @@ class Rows:
     """Every version of the scans of one side."""
 
     names: tuple[str, ...]
-    """As in :class:`isocenter.training.predictions.Predictions`."""
+    """As in :class:`isocenter.training.answers.predictions.Predictions`."""
     truth: np.ndarray
     """(rows,) mean SSIM of the slices."""
     methods: Method

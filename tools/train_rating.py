@@ -38,7 +38,7 @@ from isocenter.statistics import (
     kappa,
     recall_at_specificity,
 )
-from isocenter.training.commit import commit_of
+from isocenter.training.engine.commit import commit_of
 from isocenter.training.trees import lay_out
 
 Array = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from isocenter.training.run import Run
+    from isocenter.training.engine.run import Run
 
 __all__ = ["evaluate"]
 
@@ -34,8 +34,8 @@ def evaluate(
     import json
     from dataclasses import replace
 
-    from isocenter.training.run import Run
-    from isocenter.training.scoring import markdown
+    from isocenter.training.answers.scoring import markdown
+    from isocenter.training.engine.run import Run
 
     runs = [Run.load(folder) for folder in (first, *others)]
     if data is not None:
@@ -48,7 +48,7 @@ def evaluate(
 
 
 def _scores(runs: list[Run], device: Literal["auto", "cpu", "cuda"]) -> dict[str, Any]:
-    from isocenter.training.judge import compare, evaluate
+    from isocenter.training.answers.judge import compare, evaluate
 
     if len(runs) == 1:
         return evaluate(runs[0], device=device, say=_say)

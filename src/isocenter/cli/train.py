@@ -45,8 +45,8 @@ def train(
     if precision is not None:
         settings = (*settings, f"schedule.precision={precision}")
     from isocenter.cli._assessing import prepare_folder
-    from isocenter.training.run import read_recipe
-    from isocenter.training.run import train as run
+    from isocenter.training.engine.run import read_recipe
+    from isocenter.training.engine.run import train as run
 
     read_recipe(recipe, settings)  # a wrong name must not leave a folder behind
     prepare_folder(out)

@@ -11,11 +11,11 @@ from torch import Tensor
 from isocenter.training.baselines import constant, linear
 from isocenter.training.baselines._learned import Learner, extra_trees
 from isocenter.training.baselines._protocol import Array
-from isocenter.training.benchmark_inputs import Preparation
-from isocenter.training.benchmark_scans import Image
-from isocenter.training.outcomes import Outcomes
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.splits import Split
+from isocenter.training.inputs.benchmark_inputs import Preparation
+from isocenter.training.inputs.benchmark_scans import Image
 from isocenter.training.recipes.hsfnet import Benchmark, fit_temperature
-from isocenter.training.splits import Split
 
 __all__ = ["BASELINES", "TAKEN", "Baseline", "baseline_outcomes"]
 

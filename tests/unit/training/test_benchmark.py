@@ -15,7 +15,7 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.benchmark import read_benchmark
 from isocenter.study.simulate import make_job, simulate
 from isocenter.study.sources import find_sources
-from isocenter.training.benchmark import BenchmarkSet, Simulator
+from isocenter.training.inputs.benchmark import BenchmarkSet, Simulator
 from tests.unit.study.scans import write_scans
 
 SEED = 3

@@ -15,16 +15,16 @@ from isocenter.data.random import generator
 from isocenter.ops.shading import N_SHADING_SIZES, N_SHADING_TERMS
 from isocenter.ops.slabs import N_SIMPLE
 from isocenter.training import predictions
-from isocenter.training.baselines.linear import fit_classes, fit_values
-from isocenter.training.calibrate import calibrate, fit_domain
-from isocenter.training.evaluate import (
+from isocenter.training.answers.calibrate import calibrate, fit_domain
+from isocenter.training.answers.evaluate import (
     evaluate_baselines,
     evaluate_physical,
     evaluate_published,
     quality_of,
     table,
 )
-from isocenter.training.predictions import Predictions, concatenate
+from isocenter.training.answers.predictions import Predictions, concatenate
+from isocenter.training.baselines.linear import fit_classes, fit_values
 
 SIZE = sum(OUTPUTS.values())
 QUALITY_AT = OUTPUTS["levels"] + OUTPUTS["published"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from isocenter.training.commit import commit_of
+from isocenter.training.engine.commit import commit_of
 
 
 def test_outside_git_nothing_is_known(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from isocenter.errors import InputError, UsageError
 from isocenter.training import scoring
-from isocenter.training.figures import calibration_error, constant, figures_of
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.scoring import Method, markdown, pooled, scored
+from isocenter.training.answers.figures import calibration_error, constant, figures_of
+from isocenter.training.answers.scoring import Method, markdown, pooled, scored
+from isocenter.training.engine.outcomes import Outcomes
 
 CLASSES = ("pristine", "noise_1", "noise_2", "blur_1", "blur_2")
 

@@ -17,11 +17,11 @@ from isocenter.data.volume import Volume
 from isocenter.diffusion.projector import low_columns
 from isocenter.nets import ddpm, ncsnpp
 from isocenter.restorers._prior import load_prior
-from isocenter.training.denoising import LEVELS
-from isocenter.training.fabric import make_fabric
-from isocenter.training.loop import Trainer
+from isocenter.training.answers.denoising import LEVELS
+from isocenter.training.engine.fabric import make_fabric
+from isocenter.training.engine.loop import Trainer
+from isocenter.training.engine.schedule import Schedule
 from isocenter.training.recipes.hfs_sde import HfsSdeRecipe, Timed, TimedImages
-from isocenter.training.schedule import Schedule
 
 SIDE = 24
 SMALL = HfsSdeRecipe(

@@ -20,17 +20,25 @@ from isocenter.data.preprocess import PublishedStack, Slabs
 from isocenter.data.random import child, generator
 from isocenter.datasets.benchmark import scan_name
 from isocenter.errors import NothingFound, UnknownName, UsageError
-from isocenter.training.benchmark import BenchmarkSet, Simulator
+from isocenter.training.answers.judge import answers
 from isocenter.training.benchmark_baselines import (
     BASELINES,
     TAKEN,
     Baseline,
     baseline_outcomes,
 )
-from isocenter.training.benchmark_inputs import Inputs, Preparation, Prepared, collated, prepare
-from isocenter.training.benchmark_nets import NETS, Sizes
-from isocenter.training.benchmark_scans import Image, benchmark_scans, clean_scan
-from isocenter.training.judge import answers
+from isocenter.training.engine.run import Run, train
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.inputs.benchmark import BenchmarkSet, Simulator
+from isocenter.training.inputs.benchmark_inputs import (
+    Inputs,
+    Preparation,
+    Prepared,
+    collated,
+    prepare,
+)
+from isocenter.training.inputs.benchmark_scans import Image, benchmark_scans, clean_scan
+from isocenter.training.networks.benchmark_nets import NETS, Sizes
 from isocenter.training.recipes.cross_dataset import CrossDatasetRecipe, Judge, Seen
 from isocenter.training.recipes.hsfnet import (
     ARTIFACTS,
@@ -38,8 +46,6 @@ from isocenter.training.recipes.hsfnet import (
     fit_temperature,
     logits_of,
 )
-from isocenter.training.run import Run, train
-from isocenter.training.schedule import Schedule
 
 SMALL = Inputs(stack=PublishedStack(n_slices=4, side=16), slabs=Slabs(side=32), n_slabs=2)
 SIZES = Sizes(dims=(8, 16), depths=(1, 1), n_states=2, n_features=8, stem=4, width=4)

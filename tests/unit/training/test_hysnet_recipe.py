@@ -26,19 +26,30 @@ from isocenter.errors import BadVolume, NothingFound, UnknownName
 from isocenter.measures import find_anatomy
 from isocenter.measures.snr import snr
 from isocenter.ops.tissue import TissueMaps
-from isocenter.training.fabric import make_fabric
-from isocenter.training.label_nets import LABEL_NETS, LabelNet, build_label_net, is_of_slices
-from isocenter.training.loop import Trainer
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.patch_examples import LabelledVolume, PatchSet, cut
+from isocenter.training.answers.snr_report import (
+    calibrate,
+    clean_range,
+    corrected,
+    parts_of,
+    scores,
+)
+from isocenter.training.engine.fabric import make_fabric
+from isocenter.training.engine.loop import Trainer
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.inputs.patch_examples import LabelledVolume, PatchSet, cut
+from isocenter.training.inputs.snr_scans import CleanScan, Look, clean_scans, draw_look, simulate
+from isocenter.training.inputs.table_scans import table_scans
+from isocenter.training.inputs.tissue_snr import sure_tissues, total_snr
+from isocenter.training.networks.label_nets import (
+    LABEL_NETS,
+    LabelNet,
+    build_label_net,
+    is_of_slices,
+)
 from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.recipes.hysnet import RECIPE, HySNetRecipe, patch_scores
-from isocenter.training.schedule import Schedule
 from isocenter.training.snr_baselines import brightness_over_noise
-from isocenter.training.snr_report import calibrate, clean_range, corrected, parts_of, scores
-from isocenter.training.snr_scans import CleanScan, Look, clean_scans, draw_look, simulate
-from isocenter.training.table_scans import table_scans
-from isocenter.training.tissue_snr import sure_tissues, total_snr
 
 SIDE = 36
 PARTS = ((520, 0.92), (24, 0.80), (3, 0.68), (2, 0.5), (4, 0.28))

@@ -13,8 +13,8 @@ from isocenter.data.random import generator
 from isocenter.errors import BadKSpace, NothingFound, UsageError
 from isocenter.ops.coils import root_sum_of_squares
 from isocenter.ops.fourier import ifft
-from isocenter.training.kspace_examples import KSpaceExamples, Sampling
-from isocenter.training.kspace_folders import (
+from isocenter.training.inputs.kspace_examples import KSpaceExamples, Sampling
+from isocenter.training.inputs.kspace_folders import (
     MeasuredSlices,
     combined_images,
     full_slice,

@@ -20,12 +20,12 @@ from isocenter.data import atomic
 from isocenter.data.random import generator
 from isocenter.errors import BadCheckpoint, Diverged, MissingExtra, ResourceError, UsageError
 from isocenter.training import fabric as fabrics
-from isocenter.training._state import Progress
-from isocenter.training.chance import drawing_parts, drawn_from
-from isocenter.training.fabric import make_fabric
-from isocenter.training.loop import Trainer
-from isocenter.training.recipe import Task
-from isocenter.training.schedule import Schedule
+from isocenter.training.engine._state import Progress
+from isocenter.training.engine.chance import drawing_parts, drawn_from
+from isocenter.training.engine.fabric import make_fabric
+from isocenter.training.engine.loop import Trainer
+from isocenter.training.engine.recipe import Task
+from isocenter.training.engine.schedule import Schedule
 from tests.unit.training.toys import Lines, loss, one_thread, toy_net, validate
 
 ROOT = Path(__file__).parents[3]
@@ -270,9 +270,9 @@ TWO = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from isocenter.training.fabric import make_fabric
-from isocenter.training.loop import Trainer
-from isocenter.training.recipe import Task
+from isocenter.training.engine.fabric import make_fabric
+from isocenter.training.engine.loop import Trainer
+from isocenter.training.engine.recipe import Task
 from tests.unit.training.test_loop import SCHEDULE
 from tests.unit.training.toys import Lines, loss, toy_net, validate
 

@@ -24,14 +24,10 @@ from isocenter.datasets.collection import sources
 from isocenter.errors import BadCheckpoint, InputError, UsageError
 from isocenter.nets.miqanet import Config
 from isocenter.training import slices as slices_module
-from isocenter.training.intervals import fit_quality
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.recipes import miqanet, miqanet_rated
-from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.recipes.miqanet import MiqanetRecipe, collate, loss_of, truth_of
-from isocenter.training.recipes.miqanet_rated import MiqanetRatedRecipe, agreement_of_folds, scaled
-from isocenter.training.schedule import Schedule
-from isocenter.training.slices import (
+from isocenter.training.answers.intervals import fit_quality
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.inputs.slices import (
     Slices,
     SliceSet,
     VersionSlices,
@@ -39,6 +35,10 @@ from isocenter.training.slices import (
     slices_of_versions,
     turned,
 )
+from isocenter.training.recipes import miqanet, miqanet_rated
+from isocenter.training.recipes.assessor import AssessorRecipe
+from isocenter.training.recipes.miqanet import MiqanetRecipe, collate, loss_of, truth_of
+from isocenter.training.recipes.miqanet_rated import MiqanetRatedRecipe, agreement_of_folds, scaled
 
 CONFIG = Config(
     mode="improved",

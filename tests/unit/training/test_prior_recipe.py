@@ -17,7 +17,11 @@ from isocenter.datasets.collection import sources
 from isocenter.datasets.label_heads import paint_slice
 from isocenter.nets.complex_unet import Config, build
 from isocenter.restorers._prior import load_prior
-from isocenter.training.complex_slices import (
+from isocenter.training.answers.denoising import LEVELS, decibels
+from isocenter.training.engine.fabric import make_fabric
+from isocenter.training.engine.loop import Trainer
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.inputs.complex_slices import (
     ComplexSlices,
     Noise,
     complex_image,
@@ -25,12 +29,8 @@ from isocenter.training.complex_slices import (
     sparing_noise,
     with_noise,
 )
-from isocenter.training.denoising import LEVELS, decibels
-from isocenter.training.fabric import make_fabric
-from isocenter.training.loop import Trainer
 from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.recipes.prior import PriorRecipe
-from isocenter.training.schedule import Schedule
 
 SIDE = 40
 SMALL = PriorRecipe(

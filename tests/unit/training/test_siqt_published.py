@@ -20,8 +20,10 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.catalogue import index
 from isocenter.errors import NothingFound, UsageError
 from isocenter.nets.siqt_published import Config, build
-from isocenter.training.judge import evaluate
-from isocenter.training.published_pairs import (
+from isocenter.training.answers.judge import evaluate
+from isocenter.training.answers.published_tiles import enhanced
+from isocenter.training.engine.run import Run, train
+from isocenter.training.inputs.published_pairs import (
     PublishedPatches,
     Ready,
     bright_places,
@@ -29,9 +31,7 @@ from isocenter.training.published_pairs import (
     prepared,
     simulated_pair,
 )
-from isocenter.training.published_tiles import enhanced
 from isocenter.training.recipes.siqt_published import SiqtPublishedRecipe
-from isocenter.training.run import Run, train
 from tests.unit.datasets.trees import plant
 
 SHAPE, RATIO = (40, 44, 52), 8

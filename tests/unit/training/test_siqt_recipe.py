@@ -19,15 +19,15 @@ from isocenter.datasets.collection import sources
 from isocenter.errors import UsageError
 from isocenter.nets.slab_unet import Config, build
 from isocenter.ops.thick_slices import Acquisition, thick_slices
-from isocenter.training.fabric import make_fabric
-from isocenter.training.loop import Trainer
-from isocenter.training.packed_scans import PackedScan, pack_scans
+from isocenter.training.answers.thick_scoring import cubic, decibels, thick_case
+from isocenter.training.engine.fabric import make_fabric
+from isocenter.training.engine.loop import Trainer
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.inputs.packed_scans import PackedScan, pack_scans
+from isocenter.training.inputs.thick_examples import Draws, ThickExample, ThickExamples
+from isocenter.training.networks.thick_nets import make_net
 from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.recipes.siqt import Loss, SiqtRecipe, loss_of
-from isocenter.training.schedule import Schedule
-from isocenter.training.thick_examples import Draws, ThickExample, ThickExamples
-from isocenter.training.thick_nets import make_net
-from isocenter.training.thick_scoring import cubic, decibels, thick_case
 
 SIDE = 48
 SMALL = SiqtRecipe(

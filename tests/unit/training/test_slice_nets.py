@@ -7,7 +7,7 @@ import torch
 
 from isocenter.errors import UnknownName, UsageError
 from isocenter.nets import cnniqa, wadiqam
-from isocenter.training.slice_nets import NETS, SLICE_NETS, build_slice_net
+from isocenter.training.networks.slice_nets import NETS, SLICE_NETS, build_slice_net
 
 THERE = sorted(name for name, (net, _) in SLICE_NETS.items() if net in NETS.names())
 

@@ -22,7 +22,8 @@ from isocenter.ops.fourier import ifft
 from isocenter.restorers import acquire
 from isocenter.restorers import modl as restorer_modl
 from isocenter.restorers import varnet as restorer_varnet
-from isocenter.training.kspace_examples import Example, KSpaceExamples, Sampling, collate
+from isocenter.training.engine.run import read_recipe, train
+from isocenter.training.inputs.kspace_examples import Example, KSpaceExamples, Sampling, collate
 from isocenter.training.recipes.supervised import (
     MoDLConfig,
     SupervisedRecipe,
@@ -31,7 +32,6 @@ from isocenter.training.recipes.supervised import (
     reconstructed,
     zero_filled,
 )
-from isocenter.training.run import read_recipe, train
 from tests.unit.training.toys import one_thread
 
 SIDE = 32

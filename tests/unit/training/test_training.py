@@ -24,7 +24,11 @@ from isocenter.datasets.collection import Source, sources
 from isocenter.errors import NothingFound, UsageError
 from isocenter.nets.hsfnet import Config
 from isocenter.ops.slabs import N_FACTS
-from isocenter.training.examples import (
+from isocenter.training.engine.fabric import make_fabric
+from isocenter.training.engine.loop import Trainer
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import check_disjoint, split_people
+from isocenter.training.inputs.examples import (
     UNKNOWN,
     Damage,
     ExampleSet,
@@ -33,12 +37,8 @@ from isocenter.training.examples import (
     make_example,
     with_field_of_view,
 )
-from isocenter.training.fabric import make_fabric
-from isocenter.training.loop import Trainer
-from isocenter.training.losses import Targets, loss_of
+from isocenter.training.networks.losses import Targets, loss_of
 from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.schedule import Schedule
-from isocenter.training.splits import check_disjoint, split_people
 
 PREPROCESS = Slabs(side=32)
 PEOPLE = [f"sub-{i:02d}" for i in range(20)]

@@ -23,10 +23,10 @@ from isocenter.data.random import child, generator
 from isocenter.errors import NothingFound
 from isocenter.nets._blocks.initial import drawn
 from isocenter.registry import Registry
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.recipe import Recipe, Task
-from isocenter.training.schedule import Schedule
-from isocenter.training.splits import Split
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split
 
 WANTED = torch.tensor([1.0, -2.0, 0.5, 0.0])
 CLASSES = ("pristine", "noise_1", "noise_2")

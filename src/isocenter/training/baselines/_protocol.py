@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from isocenter.data.volume import Volume
 from isocenter.errors import UsageError
-from isocenter.training.splits import check_disjoint
+from isocenter.training.engine.splits import check_disjoint
 
 __all__ = ["Answers", "Array", "Fitted", "Method", "Row", "across_folds"]
 

@@ -22,13 +22,13 @@ from isocenter.data.random import child, generator
 from isocenter.datasets.collection import Source, sources
 from isocenter.nets.hsfnet import Config, build
 from isocenter.ops.slabs import N_FACTS, compressed, spectra
-from isocenter.training.examples import Example, ExampleSet, collate
-from isocenter.training.losses import Targets, loss_of
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.predictions import predict
-from isocenter.training.recipe import Recipe, Task
-from isocenter.training.schedule import Schedule
-from isocenter.training.splits import Split, check_disjoint, split_people
+from isocenter.training.answers.predictions import predict
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split, check_disjoint, split_people
+from isocenter.training.inputs.examples import Example, ExampleSet, collate
+from isocenter.training.networks.losses import Targets, loss_of
 
 __all__ = ["RECIPE", "AssessorRecipe"]
 

@@ -19,11 +19,14 @@ from torch.nn import functional as F
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.errors import UsageError
 from isocenter.nets._blocks.initial import drawn
-from isocenter.training.benchmark_inputs import Examples, Preparation, Prepared, collated
-from isocenter.training.benchmark_nets import BenchmarkNet, config_values
-from isocenter.training.benchmark_scans import Image
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.recipe import Task
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Task
+from isocenter.training.engine.run import Run
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split
+from isocenter.training.inputs.benchmark_inputs import Examples, Preparation, Prepared, collated
+from isocenter.training.inputs.benchmark_scans import Image
+from isocenter.training.networks.benchmark_nets import BenchmarkNet, config_values
 from isocenter.training.recipes.hsfnet import (
     N_FOLDS,
     Benchmark,
@@ -31,9 +34,6 @@ from isocenter.training.recipes.hsfnet import (
     fit_temperature,
     logits_of,
 )
-from isocenter.training.run import Run
-from isocenter.training.schedule import Schedule
-from isocenter.training.splits import Split
 
 __all__ = ["RECIPE", "CrossDatasetRecipe", "Judge", "Seen"]
 

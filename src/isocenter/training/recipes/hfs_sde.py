@@ -26,7 +26,12 @@ from isocenter.nets.ddpm import build as build_ddpm
 from isocenter.nets.ncsnpp import Config as NCSNppConfig
 from isocenter.nets.ncsnpp import build as build_ncsnpp
 from isocenter.restorers._prior import Prior
-from isocenter.training.complex_slices import (
+from isocenter.training.answers.denoising import answered
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split
+from isocenter.training.inputs.complex_slices import (
     BRIGHTEST,
     FULL,
     ComplexSlices,
@@ -34,12 +39,7 @@ from isocenter.training.complex_slices import (
     complex_image,
     sparing_noise,
 )
-from isocenter.training.denoising import answered
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.recipe import Recipe, Task
 from isocenter.training.recipes.prior import PriorRecipe
-from isocenter.training.schedule import Schedule
-from isocenter.training.splits import Split
 
 __all__ = ["RECIPE", "HfsSdeRecipe", "Timed", "TimedImages"]
 

@@ -21,8 +21,19 @@ from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.random import child, generator
 from isocenter.datasets.scan import Scan
 from isocenter.errors import NothingFound, UsageError
-from isocenter.training.benchmark_inputs import Examples, Inputs, Preparation, Prepared, collated
-from isocenter.training.benchmark_nets import (
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split, split_people
+from isocenter.training.inputs.benchmark_inputs import (
+    Examples,
+    Inputs,
+    Preparation,
+    Prepared,
+    collated,
+)
+from isocenter.training.inputs.benchmark_scans import Image, benchmark_scans
+from isocenter.training.networks.benchmark_nets import (
     BenchmarkNet,
     Net,
     Sizes,
@@ -30,12 +41,7 @@ from isocenter.training.benchmark_nets import (
     config_values,
     summed_loss,
 )
-from isocenter.training.benchmark_scans import Image, benchmark_scans
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.recipe import Recipe, Task
 from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.schedule import Schedule
-from isocenter.training.splits import Split, split_people
 
 __all__ = [
     "ARTIFACTS",

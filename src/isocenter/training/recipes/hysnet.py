@@ -29,27 +29,27 @@ from isocenter.errors import UnknownName, UsageError
 from isocenter.nets.hysnet import Config
 from isocenter.ops.patches import looked_at
 from isocenter.statistics import srocc
-from isocenter.training.label_nets import LabelNet, build_label_net, is_of_slices
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.patch_examples import (
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split, split_people
+from isocenter.training.inputs.patch_examples import (
     LabelledVolume,
     PatchSet,
     VolumeSource,
     kept_volume,
 )
-from isocenter.training.recipe import Recipe, Task
-from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.schedule import Schedule
-from isocenter.training.slice_nets import Size
-from isocenter.training.snr_scans import (
+from isocenter.training.inputs.snr_scans import (
     KeptScan,
     Look,
     SimulatedVolumes,
     clean_scans,
     simulate,
 )
-from isocenter.training.splits import Split, split_people
-from isocenter.training.table_scans import TableScan, table_scans
+from isocenter.training.inputs.table_scans import TableScan, table_scans
+from isocenter.training.networks.label_nets import LabelNet, build_label_net, is_of_slices
+from isocenter.training.networks.slice_nets import Size
+from isocenter.training.recipes.assessor import AssessorRecipe
 
 __all__ = ["CONTRASTS", "NOISE", "RECIPE", "HySNetRecipe", "patch_scores"]
 

@@ -24,18 +24,18 @@ from isocenter.errors import UsageError
 from isocenter.nets._blocks.pretrained import load_resnet, load_vit
 from isocenter.nets.miqanet import Config, MIQANet, build
 from isocenter.statistics import srocc
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.recipe import Recipe, Task
-from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.schedule import Schedule
-from isocenter.training.slices import (
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split
+from isocenter.training.inputs.slices import (
     VERSIONS,
     Slices,
     SliceSet,
     VersionSlices,
     slices_of_versions,
 )
-from isocenter.training.splits import Split
+from isocenter.training.recipes.assessor import AssessorRecipe
 
 __all__ = ["RECIPE", "MiqanetRecipe", "collate", "loss_of", "truth_of"]
 

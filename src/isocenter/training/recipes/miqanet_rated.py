@@ -25,12 +25,12 @@ from isocenter.datasets.rad_iqmri import RatedImage, RatedSet, read_grey, read_r
 from isocenter.errors import BadCheckpoint, InputError, UsageError
 from isocenter.nets.miqanet import Config
 from isocenter.statistics import measure_agreement, srocc
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.recipe import Recipe, Task
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split
+from isocenter.training.inputs.slices import cropped, turned
 from isocenter.training.recipes.miqanet import MiqanetRecipe
-from isocenter.training.schedule import Schedule
-from isocenter.training.slices import cropped, turned
-from isocenter.training.splits import Split
 
 __all__ = ["RECIPE", "MiqanetRatedRecipe", "agreement_of_folds", "scaled"]
 

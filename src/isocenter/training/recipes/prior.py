@@ -19,7 +19,12 @@ from isocenter.data.preprocess import ComplexImage
 from isocenter.datasets.collection import sources
 from isocenter.diffusion.parametrisation import Parametrisation
 from isocenter.nets.complex_unet import Config, build
-from isocenter.training.complex_slices import (
+from isocenter.training.answers.denoising import LEVELS, answered, decibels, under_levels
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split
+from isocenter.training.inputs.complex_slices import (
     BRIGHTEST,
     FULL,
     ComplexSlices,
@@ -27,12 +32,7 @@ from isocenter.training.complex_slices import (
     NoisyImage,
     pack,
 )
-from isocenter.training.denoising import LEVELS, answered, decibels, under_levels
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.recipe import Recipe, Task
 from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.schedule import Schedule
-from isocenter.training.splits import Split
 
 __all__ = ["RECIPE", "PriorRecipe", "denoised"]
 

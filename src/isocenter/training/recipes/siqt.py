@@ -17,15 +17,15 @@ from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import ThickScan
 from isocenter.datasets.collection import sources
 from isocenter.nets.slab_unet import Config
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.packed_scans import pack_scans
-from isocenter.training.recipe import Recipe, Task
+from isocenter.training.answers.thick_scoring import answered, figures, watched
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split
+from isocenter.training.inputs.packed_scans import pack_scans
+from isocenter.training.inputs.thick_examples import Draws, ThickExample, ThickExamples
+from isocenter.training.networks.thick_nets import make_net
 from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.schedule import Schedule
-from isocenter.training.splits import Split
-from isocenter.training.thick_examples import Draws, ThickExample, ThickExamples
-from isocenter.training.thick_nets import make_net
-from isocenter.training.thick_scoring import answered, figures, watched
 
 __all__ = ["RECIPE", "SiqtRecipe", "loss_of"]
 

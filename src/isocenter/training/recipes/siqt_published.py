@@ -38,8 +38,12 @@ from isocenter.metrics.ssim import ssim
 from isocenter.nets.siqt_published import Config, SiqtPublished, build
 from isocenter.ops.thick_slices import Acquisition, interpolation
 from isocenter.ops.windows import multiply_along
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.published_pairs import (
+from isocenter.training.answers.published_tiles import Tiles, enhanced
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split
+from isocenter.training.inputs.published_pairs import (
     Pair,
     Patch,
     PublishedPatches,
@@ -47,10 +51,6 @@ from isocenter.training.published_pairs import (
     scaled,
     simulated_pair,
 )
-from isocenter.training.published_tiles import Tiles, enhanced
-from isocenter.training.recipe import Recipe, Task
-from isocenter.training.schedule import Schedule
-from isocenter.training.splits import Split
 
 __all__ = ["RECIPE", "SiqtPublishedRecipe"]
 

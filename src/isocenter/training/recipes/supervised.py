@@ -31,20 +31,20 @@ from isocenter.ops.coils import combine, root_sum_of_squares
 from isocenter.ops.fourier import ifft
 from isocenter.restorers._fidelity import uniform_ssim
 from isocenter.restorers._supervised import SCALE
-from isocenter.training.kspace_examples import (
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.recipe import Recipe, Task
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split
+from isocenter.training.inputs.kspace_examples import (
     Example,
     FullSlices,
     KSpaceExamples,
     Sampling,
     collate,
 )
-from isocenter.training.kspace_folders import MeasuredSlices, kspace_files, split_files
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.recipe import Recipe, Task
+from isocenter.training.inputs.kspace_folders import MeasuredSlices, kspace_files, split_files
+from isocenter.training.inputs.simulated_kspace import SimulatedSlices
 from isocenter.training.recipes.assessor import AssessorRecipe
-from isocenter.training.schedule import Schedule
-from isocenter.training.simulated_kspace import SimulatedSlices
-from isocenter.training.splits import Split
 
 __all__ = ["RECIPE", "SupervisedRecipe", "reconstructed", "zero_filled"]
 

@@ -18,7 +18,7 @@ from isocenter.statistics import (
     rmse,
     srocc,
 )
-from isocenter.training.outcomes import Outcomes
+from isocenter.training.engine.outcomes import Outcomes
 
 __all__ = ["Figure", "calibration_error", "constant", "figures_of"]
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from isocenter.data.random import child, generator
-from isocenter.training.complex_slices import (
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.inputs.complex_slices import (
     FULL,
     ComplexSlices,
     Noise,
@@ -20,7 +21,6 @@ from isocenter.training.complex_slices import (
     complex_image,
     with_noise,
 )
-from isocenter.training.outcomes import Outcomes
 
 __all__ = ["LEVELS", "Denoise", "SlicesOf", "answered", "decibels", "under_levels"]
 

@@ -8,11 +8,11 @@ from isocenter.data.atomic import write_text
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.settings import to_values
 from isocenter.errors import NothingFound
-from isocenter.training.fabric import Device, accelerator
-from isocenter.training.figures import constant
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.run import Run, Say
-from isocenter.training.scoring import Method, markdown, pooled, scored
+from isocenter.training.answers.figures import constant
+from isocenter.training.answers.scoring import Method, markdown, pooled, scored
+from isocenter.training.engine.fabric import Device, accelerator
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.run import Run, Say
 
 __all__ = ["answers", "compare", "evaluate"]
 
@@ -27,7 +27,7 @@ def evaluate(run: Run, *, device: Device = "auto", say: Say = print) -> dict[str
     ``scores.json`` and ``scores.md``; answers that are there are not asked for again.
 
     Returns:
-        As :func:`isocenter.training.scoring.scored`.
+        As :func:`isocenter.training.answers.scoring.scored`.
 
     Raises:
         NothingFound: The run is not trained to its end, or has no test people.

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from isocenter.assessors._outputs import N_LEVEL_CLASSES, quality_to_target, split_outputs
-from isocenter.training.examples import UNKNOWN
+from isocenter.training.inputs.examples import UNKNOWN
 
 __all__ = ["Targets", "loss_of"]
 

@@ -11,7 +11,7 @@ from isocenter.data.random import child
 from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Source
 from isocenter.datasets.label_heads import paint_head
-from isocenter.training.examples import Damage, damage_scan, vary, with_field_of_view
+from isocenter.training.inputs.examples import Damage, damage_scan, vary, with_field_of_view
 
 __all__ = ["Version", "damaged", "variant_of", "versions_of_presets"]
 

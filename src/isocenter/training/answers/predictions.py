@@ -17,8 +17,8 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Source
 from isocenter.datasets.foreign_objects import paint_object
 from isocenter.ops.slabs import find_head, take_slabs
-from isocenter.training.examples import full_reference
-from isocenter.training.variants import Version, damaged, variant_of, versions_of_presets
+from isocenter.training.inputs.examples import full_reference
+from isocenter.training.inputs.variants import Version, damaged, variant_of, versions_of_presets
 
 __all__ = [
     "Predictions",

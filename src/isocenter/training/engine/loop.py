@@ -15,17 +15,17 @@ from isocenter.data.atomic import write_text
 from isocenter.data.random import child, generator
 from isocenter.errors import Diverged, UsageError
 from isocenter.training import curve
-from isocenter.training._state import (
+from isocenter.training.engine._state import (
     Progress,
     load_weights,
     read_state,
     save_weights,
     write_state,
 )
-from isocenter.training.chance import drawing_parts, drawn_from
-from isocenter.training.interrupt import ignore_signals, noted_signals
-from isocenter.training.recipe import Task
-from isocenter.training.schedule import Schedule
+from isocenter.training.engine.chance import drawing_parts, drawn_from
+from isocenter.training.engine.interrupt import ignore_signals, noted_signals
+from isocenter.training.engine.recipe import Task
+from isocenter.training.engine.schedule import Schedule
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -45,9 +45,9 @@ class Trainer:
         task: What is trained.
         schedule: How long and how fast.
         folder: For ``state.safetensors``, ``best.safetensors``, ``curve.tsv`` and ``curve.html``.
-        fabric: From :func:`~isocenter.training.fabric.make_fabric`.  Of several processes, the
-            one of rank r takes every world-th example of a batch from the r-th on, so that their
-            number does not change a batch.
+        fabric: From :func:`~isocenter.training.engine.fabric.make_fabric`.  Of several
+            processes, the one of rank r takes every world-th example of a batch from the r-th on,
+            so that their number does not change a batch.
         seed: Decides dropout and what else the network draws in training.
 
     Raises:

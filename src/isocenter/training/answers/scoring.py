@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from isocenter.errors import UsageError
 from isocenter.statistics.bootstrap import draws_by_person, two_sided
-from isocenter.training.figures import figures_of
-from isocenter.training.outcomes import Outcomes
+from isocenter.training.answers.figures import figures_of
+from isocenter.training.engine.outcomes import Outcomes
 
 __all__ = ["Method", "markdown", "pooled", "scored"]
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from isocenter.nets import hysnet, resnet
 from isocenter.nets._blocks.label_scale import OnLabelScale
-from isocenter.training.slice_nets import SLICE_NETS, Size, build_slice_net
+from isocenter.training.networks.slice_nets import SLICE_NETS, Size, build_slice_net
 
 __all__ = ["LABEL_NETS", "LabelNet", "Scaled", "build_label_net", "is_of_slices"]
 

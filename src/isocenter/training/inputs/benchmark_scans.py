@@ -14,7 +14,7 @@ from isocenter.datasets.collection import sources
 from isocenter.datasets.label_heads import paint_head
 from isocenter.datasets.scan import Scan
 from isocenter.errors import NothingFound, UnknownName
-from isocenter.training.examples import with_field_of_view
+from isocenter.training.inputs.examples import with_field_of_view
 
 __all__ = ["FOLDERS", "Image", "benchmark_scans", "clean_scan"]
 

@@ -30,8 +30,8 @@ from isocenter.ops.slabs import (
     take_slabs,
     usable_axes,
 )
-from isocenter.training.benchmark import Simulator
-from isocenter.training.benchmark_scans import Image, clean_scan
+from isocenter.training.inputs.benchmark import Simulator
+from isocenter.training.inputs.benchmark_scans import Image, clean_scan
 
 __all__ = ["Examples", "Inputs", "Preparation", "Prepared", "collated", "prepare"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from isocenter.statistics import bootstrap_by_person, srocc
-from isocenter.training.intervals import widths_by_range
-from isocenter.training.outcomes import Outcomes
+from isocenter.training.answers.intervals import widths_by_range
+from isocenter.training.engine.outcomes import Outcomes
 
 __all__ = ["calibrate", "clean_range", "corrected", "parts_of", "scores"]
 

@@ -23,8 +23,8 @@ from isocenter.ops.brain import brain_mask, why_implausible
 from isocenter.ops.filters import gaussian_blur
 from isocenter.ops.regions import head_mask, head_scale
 from isocenter.ops.tissue import TissueMaps, tissue_maps, why_untrustworthy
-from isocenter.training.patch_examples import LabelledVolume
-from isocenter.training.tissue_snr import N_TISSUES, sure_tissues, total_snr
+from isocenter.training.inputs.patch_examples import LabelledVolume
+from isocenter.training.inputs.tissue_snr import N_TISSUES, sure_tissues, total_snr
 
 __all__ = [
     "CleanScan",
@@ -116,7 +116,7 @@ def draw_look(rng: torch.Generator) -> Look:
 def simulate(scan: CleanScan, look: Look, *, rng: torch.Generator) -> LabelledVolume:
     """Contrast, shading, Rician noise and stripping, in this order.
 
-    The label is :func:`~isocenter.training.tissue_snr.total_snr` under the known tissues and
+    The label is :func:`~isocenter.training.inputs.tissue_snr.total_snr` under the known tissues and
     shading; the mask is that of the brain where the surroundings are cut off.
 
     Args:

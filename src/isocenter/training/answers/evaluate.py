@@ -16,8 +16,8 @@ from isocenter.assessors._outputs import (
     target_to_quality,
 )
 from isocenter.statistics import bootstrap_by_person, macro_f1, srocc
+from isocenter.training.answers.predictions import Predictions
 from isocenter.training.baselines.linear import fit_classes, fit_values
-from isocenter.training.predictions import Predictions
 
 __all__ = [
     "evaluate_baselines",

@@ -31,8 +31,8 @@ from isocenter.ops.coils import combine
 from isocenter.ops.fourier import fft, ifft
 from isocenter.restorers import fully_sampled
 from isocenter.restorers._calibrated import calibrated
-from isocenter.training.kspace_examples import FullSlice
-from isocenter.training.splits import Split, split_people
+from isocenter.training.engine.splits import Split, split_people
+from isocenter.training.inputs.kspace_examples import FullSlice
 
 __all__ = [
     "KSpaceFile",

@@ -23,7 +23,7 @@ from isocenter.data.shapes import Image3
 from isocenter.data.volume import Volume
 from isocenter.datasets.label_heads import OUTSIDE_BRAIN, paint_head
 from isocenter.ops.thick_slices import Acquisition, thick_slices
-from isocenter.training.packed_scans import SHOWN, PackedScan
+from isocenter.training.inputs.packed_scans import SHOWN, PackedScan
 
 __all__ = ["Draws", "ThickExample", "ThickExamples", "profile"]
 

@@ -12,7 +12,7 @@ from isocenter.data.preprocess import Slabs
 from isocenter.nets import hsfnet, resnet
 from isocenter.ops.damage_facts import N_DAMAGE_FACTS
 from isocenter.ops.slabs import N_FACTS, compressed, spectra
-from isocenter.training.benchmark_inputs import Prepared
+from isocenter.training.inputs.benchmark_inputs import Prepared
 
 __all__ = [
     "NETS",

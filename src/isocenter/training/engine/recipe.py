@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
 from isocenter.data.checkpoint import Checkpoint
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.schedule import Schedule
-from isocenter.training.splits import Split
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.engine.schedule import Schedule
+from isocenter.training.engine.splits import Split
 
 __all__ = ["Recipe", "Task"]
 

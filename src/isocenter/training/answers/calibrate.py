@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from isocenter.assessors._evidence import log_odds, quality, summed_quality
 from isocenter.assessors._outputs import TYPES, quality_to_target
 from isocenter.assessors.hsfnet import foreign_odds, mahalanobis
+from isocenter.training.answers.predictions import Predictions
 from isocenter.training.baselines.linear import fit_classes
-from isocenter.training.predictions import Predictions
 
 __all__ = ["calibrate", "fit_domain"]
 

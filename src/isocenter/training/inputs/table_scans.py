@@ -10,7 +10,7 @@ from isocenter.data.io import read
 from isocenter.datasets.mriqc import read as read_measures
 from isocenter.errors import NothingFound
 from isocenter.ops.regions import head_mask
-from isocenter.training.patch_examples import LabelledVolume
+from isocenter.training.inputs.patch_examples import LabelledVolume
 
 __all__ = ["TableScan", "table_scans"]
 

@@ -22,7 +22,7 @@ from isocenter.datasets.label_heads import paint_head
 from isocenter.errors import UsageError
 from isocenter.ops.regions import head_scale
 from isocenter.restorers import acquire, reference
-from isocenter.training.kspace_examples import FullSlice, log_uniform
+from isocenter.training.inputs.kspace_examples import FullSlice, log_uniform
 
 __all__ = ["SimulatedSlices"]
 

@@ -16,9 +16,9 @@ from isocenter.datasets.collection import Source
 from isocenter.ops.regions import head_scale
 from isocenter.ops.thick_slices import Acquisition, interpolation
 from isocenter.ops.windows import multiply_along
-from isocenter.training.outcomes import Outcomes
-from isocenter.training.packed_scans import pack_scans
-from isocenter.training.thick_examples import profile
+from isocenter.training.engine.outcomes import Outcomes
+from isocenter.training.inputs.packed_scans import pack_scans
+from isocenter.training.inputs.thick_examples import profile
 
 __all__ = [
     "AIR",

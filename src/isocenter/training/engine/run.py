@@ -12,11 +12,11 @@ from isocenter import registry
 from isocenter.data.atomic import write_text
 from isocenter.data.settings import differences, from_values, to_values, with_settings
 from isocenter.errors import InputError, NothingFound, UsageError
-from isocenter.training.commit import commit_of
-from isocenter.training.fabric import Device, make_fabric
-from isocenter.training.loop import Trainer
-from isocenter.training.recipe import Recipe
-from isocenter.training.splits import Split, check_disjoint
+from isocenter.training.engine.commit import commit_of
+from isocenter.training.engine.fabric import Device, make_fabric
+from isocenter.training.engine.loop import Trainer
+from isocenter.training.engine.recipe import Recipe
+from isocenter.training.engine.splits import Split, check_disjoint
 from isocenter.version import __version__
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The one loop: recipes, runs, schedules, devices, splits by person."""

@@ -1,0 +1,1 @@
+"""What networks learn from: scans, damage and k-space, drawn by seed and index."""
