@@ -108,7 +108,8 @@ def _ellipsoid(
     offsets = (torch.stack(grid, -1) - centre) * side
     distance = ((offsets @ turned) / axes).norm(dim=-1)
     edge = EDGE * float(side.min())
-    return ((1 - distance) * radius / (2 * edge) + 0.5).clamp(0, 1)
+    share: Image3 = ((1 - distance) * radius / (2 * edge) + 0.5).clamp(0, 1)
+    return share
 
 
 def _between(ends: tuple[float, float], rng: torch.Generator) -> float:

@@ -191,7 +191,7 @@ class ThickExamples(Dataset[ThickExample]):
 
     def _acquired(
         self, fine: Image3, faded: Image3, ratio: int, rician: bool, rng: torch.Generator
-    ) -> tuple[Image3, Image3]:
+    ) -> tuple[Tensor, Tensor]:
         """Thick slices of ``faded`` with noise, and the thin ones of those that are no halo."""
         draws = self.draws
         low, high = draws.thickness
@@ -288,7 +288,8 @@ def _recontrasted(image: Image3, crop: _Crop, rng: torch.Generator) -> Image3:
         min(MOST_GAIN, one / mean) for one, mean in zip(wanted, (white, grey, fluid), strict=True)
     )
     csf = (1 - wm - gm).clamp_min(0) * (image > SHOWN)
-    return image * (1 + (of_wm - 1) * wm + (of_gm - 1) * gm + (of_csf - 1) * csf)
+    changed: Image3 = image * (1 + (of_wm - 1) * wm + (of_gm - 1) * gm + (of_csf - 1) * csf)
+    return changed
 
 
 def _gains(name: str, crop: _Crop, rng: torch.Generator) -> Image3:
@@ -337,7 +338,7 @@ def _shading(shape: torch.Size, rng: torch.Generator) -> Image3:
     return field[0, 0].exp()
 
 
-def _mirrored(thick: Image3, thin: Image3, rng: torch.Generator) -> tuple[Image3, Image3]:
+def _mirrored(thick: Tensor, thin: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Along every axis, at random."""
     axes = (torch.rand(3, generator=rng) < 0.5).nonzero().flatten().tolist()
     return thick.flip(axes).contiguous(), thin.flip(axes).contiguous()

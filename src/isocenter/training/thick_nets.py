@@ -11,7 +11,7 @@ __all__ = ["FixedRatio", "make_net"]
 
 NETS = Registry("net", "nets")
 OF_ONE_RATIO = ("aniso_unet", "sr_unet", "espcn")
-MULTIPLES = {"aniso_unet": (16, 8), "sr_unet": (8, 8), "espcn": (1, 1)}
+MULTIPLES = {"aniso_unet": (16, 16), "sr_unet": (8, 8), "espcn": (1, 1)}
 """What the sides of a slice and the thin slices are multiples of."""
 
 

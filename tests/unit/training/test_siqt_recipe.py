@@ -119,15 +119,13 @@ def test_a_batch_has_one_ratio_and_all_ratios_come(packed: list[PackedScan]) -> 
 
 @pytest.mark.parametrize("ratio", [2, 4, 8])
 def test_thick_slices_are_those_of_the_thin_ones(packed: list[PackedScan], ratio: int) -> None:
-    draws = replace(PLAIN, ratios=(ratio,), ratio_weights=(1.0,), halo=0, reach=0)
+    draws = replace(PLAIN, ratios=(ratio,), ratio_weights=(1.0,), halo=0, reach=0, n_thin=32)
     made = examples(packed, draws)[1]
     n = made.thin.shape[2]
-    assert n == ratio * made.thick.shape[-1] == 8
+    assert n == ratio * made.thick.shape[-1] == 32
     acquired = thick_slices((1, 16, n), 2, Acquisition(ratio))(made.thin.double()).float()
-    # The flanks of the profile reach beyond the ends of what is seen.
-    inside = slice(2, -2) if ratio == 2 else slice(0, None)
-    gap = (made.thick[0] - acquired)[..., inside].abs().mean()
-    assert float(gap) < (0.002 if ratio == 2 else 0.05) * float(made.thin.max())
+    # At both ends the flanks of the profile reach beyond what is seen.
+    assert torch.allclose(made.thick[0, ..., 1:-1], acquired[..., 1:-1], atol=1e-5)
 
 
 @pytest.mark.parametrize("way", ["plain", "recontrasted", "curved", "painted"])
@@ -215,20 +213,20 @@ def test_it_trains_and_is_judged_at_both_ratios(trainer: Trainer) -> None:
 
 
 def test_it_resumes_to_the_same_weights(data: Path, trainer: Trainer, tmp_path: Path) -> None:
-    weights = []
-    for first, folder in ((4, tmp_path / "whole"), (2, tmp_path / "halves")):
-        folder.mkdir()
-        for n_steps in {first, 4}:
-            recipe = replace(SMALL, schedule=replace(SMALL.schedule, n_steps=n_steps))
-            task = SMALL.task(data, SMALL.split(data), folder)
-            again = Trainer(
-                task, recipe.schedule, folder, make_fabric("cpu", precision="32"), seed=7
-            )
-            again.resume()
-            again.run(say=lambda line: None)
-        weights.append(again.net.state_dict())
-    # The rate of the first two steps depends on how many there will be: near is enough.
-    assert all(torch.allclose(weights[0][k], weights[1][k], atol=1e-2) for k in weights[0])
+    split, fabric = SMALL.split(data), make_fabric("cpu", precision="32")
+    halves = replace(SMALL.schedule, n_steps=2)
+    schedules = (replace(halves, warm_up=4), replace(SMALL.schedule, warm_up=4))
+    whole = Trainer(SMALL.task(data, split, tmp_path), schedules[1], tmp_path, fabric, seed=7)
+    whole.run(say=lambda line: None)
+    folder = tmp_path / "again"
+    folder.mkdir()
+    for schedule in schedules:  # the rate rises alike in both
+        again = Trainer(SMALL.task(data, split, tmp_path), schedule, folder, fabric, seed=7)
+        again.resume()
+        again.run(say=lambda line: None)
+    assert again.step == 4
+    one, other = whole.net.state_dict(), again.net.state_dict()
+    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_the_file_explains_itself(trainer: Trainer, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from isocenter.nets._blocks.conditioned import ChannelNorm
 
-__all__ = ["MapNorm", "MaskedBlock", "member_masks"]
+__all__ = ["MaskedBlock", "member_masks"]
 
 
 def member_masks(n_members: int, n_keeping: int, n_channels: int, like: Tensor) -> Tensor:

@@ -177,7 +177,7 @@ def loss_of(net: nn.Module, batch: ThickExample, *, loss: Loss, halo: int) -> Te
         return total
     log_variance = said[:, 1]
     likelihood = 0.5 * (log_variance + error.detach().square() * (-log_variance).exp())
-    softened = likelihood * (loss.beta * log_variance.detach()).exp() / unit
+    softened: Tensor = likelihood * (loss.beta * log_variance.detach()).exp() / unit
     return total + loss.variance * (weight * softened).mean()
 
 
@@ -186,4 +186,5 @@ def _detail(thin: Tensor, ratio: int) -> Tensor:
     blocks = thin.unflatten(-1, (-1, ratio))
     apart = (blocks - blocks.mean(-1, keepdim=True)).square().flatten(1)
     n_shown = (thin > AIR).flatten(1).sum(1).clamp_min(1)
-    return (apart.sum(1) / n_shown).sqrt()[:, None, None, None]
+    detail: Tensor = (apart.sum(1) / n_shown).sqrt()[:, None, None, None]
+    return detail
