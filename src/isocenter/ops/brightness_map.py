@@ -20,6 +20,9 @@ N_KNOTS = 10
 ENOUGH = 200_000
 """Voxels from which a curve of so few knots does not change any more."""
 
+PULL = 0.01
+"""Share of the voxels that must lie beyond a line for its slope to be its own; slopes of fewer are
+drawn to that of one line through all, lest a lesion has a slope to itself."""
 N_ROUNDS = 2
 OUTLYING = 4.5
 """Median residuals, about three standard deviations of noise, beyond which a voxel has no say."""
@@ -87,18 +90,23 @@ def fit_brightness_map(
     columns = [linear(_ramp(image, knots, line))[inside][::every] for line in range(n_lines)]
     table = torch.stack(columns, 1).double().numpy()
     target = seen[inside][::every].double().numpy()
-    rises, start = _rises(table, target)
+    slope = max(0.0, float(np.cov(values.double().numpy(), target)[0, 1] / values.double().var()))
+    usual = np.full(n_lines, slope * (high - low) / n_lines)
+    rises, start = _rises(table, target, usual)
     for _ in range(N_ROUNDS):  # without what no curve explains, such as a lesion of one image
         left = np.abs(target - start - table @ rises)
         kept = left <= OUTLYING * max(float(np.median(left)), 1e-6 * (high - low))
-        rises, start = _rises(table[kept], target[kept])
+        rises, start = _rises(table[kept], target[kept], usual)
     return BrightnessMap(knots, torch.from_numpy(start + np.concatenate([[0.0], rises.cumsum()])))
 
 
-def _rises(table: Array, target: Array) -> tuple[Array, float]:
+def _rises(table: Array, target: Array, usual: Array) -> tuple[Array, float]:
     """From knot to knot, and the first value, which makes the mean right."""
     base, triangle = np.linalg.qr(table - table.mean(0))
-    rises, _ = scipy.optimize.nnls(triangle, base.T @ (target - target.mean()))
+    weight = np.sqrt(PULL * len(table))
+    rows = np.concatenate([triangle, weight * np.eye(len(usual))])
+    aims = np.concatenate([base.T @ (target - target.mean()), weight * usual])
+    rises, _ = scipy.optimize.nnls(rows, aims)
     return rises, float(target.mean() - table.mean(0) @ rises)
 
 
