@@ -18,7 +18,7 @@ from isocenter.datasets import sample
 from isocenter.ops.thick_slices import Acquisition, thick_slices
 from tests.e2e.conftest import PACKAGE, Command
 from tests.e2e.test_report_in_browser import BROWSER, open_in_browser, requests
-from tests.unit.restorers.made_siqt import save_siqt
+from tests.made_thick_net import made_slab_unet
 
 RATIO = 4
 NOTE = "research use, not for diagnosis"
@@ -61,8 +61,8 @@ def test_a_network_gives_thin_slices_with_doubt_and_a_report(
     thick: Path, command: Command, tmp_path: Path
 ) -> None:
     before = hashlib.sha256(thick.read_bytes()).hexdigest()
-    save_siqt(tmp_path / "w.safetensors")
-    words = ("--weights", "w.safetensors", "--members", "2", "--seed", "3", "--ratio", "4")
+    made_slab_unet(tmp_path)
+    words = ("--weights", "siqt.safetensors", "--members", "2", "--seed", "3", "--ratio", "4")
     ended = command("enhance", thick, "out.nii.gz", *words)
     assert ended.code == 0, ended.err
     assert "wrote out.nii.gz (+ _uncertainty, _lower, _upper, _interpolated," in ended.out

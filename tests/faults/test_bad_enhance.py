@@ -17,7 +17,7 @@ from isocenter.cli._app import run
 from isocenter.data import atomic
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.restorers._thick_net import ThickNet
-from tests.unit.restorers.made_siqt import save_siqt
+from tests.made_thick_net import made_slab_unet
 
 SPACING = (1.0, 1.0, 4.0)
 
@@ -78,15 +78,15 @@ def mask_below_zero(place: Path) -> None:
 def weights_of_another_network(place: Path) -> None:
     empty: dict[str, object] = {}
     made = Checkpoint("hsfnet", *[empty] * 5, {"a": torch.zeros(3)})
-    made.save(place / "other.safetensors")
+    made.save(place / "siqt.safetensors")
 
 
 def weights_of_another_ratio(place: Path) -> None:
-    save_siqt(place / "other.safetensors", ratios=(2, 3))
+    made_slab_unet(place, ratios=(2, 3))
 
 
 def weights_that_are_cut(place: Path) -> None:
-    path = save_siqt(place / "other.safetensors")
+    path = made_slab_unet(place)
     path.write_bytes(path.read_bytes()[:-100])
 
 
@@ -100,7 +100,7 @@ def nothing(place: Path) -> None:
 
 CUBIC = ("--method", "cubic")
 MASK = (*CUBIC, "--brain", "mask.nii.gz")
-WEIGHTS = ("--weights", "other.safetensors")
+WEIGHTS = ("--weights", "siqt.safetensors")
 REFUSED: dict[str, tuple[Callable[[Path], None], tuple[str, ...], int, str]] = {
     "four_dimensions": (four_dimensions, CUBIC, 3, "choose one with --volume"),
     "isotropic": (isotropic, CUBIC, 3, "1.00 x 1.00 x 1.20 mm, already isotropic"),
@@ -127,7 +127,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], tuple[str, ...], int, str]] = {
     "other_network": (weights_of_another_network, WEIGHTS, 5, "'hsfnet'"),
     "other_ratio": (weights_of_another_ratio, WEIGHTS, 2, "has learned ratios from 2 to 3"),
     "cut_weights": (weights_that_are_cut, WEIGHTS, 5, "cut short or damaged"),
-    "no_weights": (nothing, WEIGHTS, 5, "no weights at other.safetensors"),
+    "no_weights": (nothing, WEIGHTS, 5, "no weights at siqt.safetensors"),
     "foreign_document": (foreign_document, CUBIC, 2, "was not written by enhance"),
 }
 
@@ -183,7 +183,7 @@ def test_one_of_four_dimensions_is_chosen(place: Path) -> None:
 def test_out_of_memory_takes_smaller_tiles_and_says_so(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_siqt(place / "w.safetensors")
+    made_slab_unet(place)
     save(thick_head((96, 96, 16)), place / "scan.nii.gz")
     fed = ThickNet.__call__
     sizes: list[int] = []
@@ -195,7 +195,7 @@ def test_out_of_memory_takes_smaller_tiles_and_says_so(
         return fed(net, tile, members)
 
     monkeypatch.setattr(ThickNet, "__call__", narrow)
-    words = ["--weights", "w.safetensors", "--members", "2"]
+    words = ["--weights", "siqt.safetensors", "--members", "2"]
     assert run(["enhance", "scan.nii.gz", "out.nii.gz", *words]) == 0
     assert "smaller ones were taken" in capsys.readouterr().out
     assert "smaller ones were taken" in (place / "out.json").read_text()
@@ -204,13 +204,13 @@ def test_out_of_memory_takes_smaller_tiles_and_says_so(
 def test_out_of_memory_with_the_smallest_tiles_is_said(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_siqt(place / "w.safetensors")
+    made_slab_unet(place)
 
     def never(net: ThickNet, tile: torch.Tensor, members: int) -> torch.Tensor:
         raise MemoryError
 
     monkeypatch.setattr(ThickNet, "__call__", never)
-    words = ["--weights", "w.safetensors", "--members", "2"]
+    words = ["--weights", "siqt.safetensors", "--members", "2"]
     before = set(place.iterdir())
     assert run(["enhance", "scan.nii.gz", "out.nii.gz", *words]) == 6
     assert "out of memory even with the smallest tiles" in capsys.readouterr().err
