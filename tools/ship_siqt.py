@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -30,12 +31,15 @@ from isocenter.ops.regions import head_scale
 from isocenter.training._state import load_weights
 from isocenter.training.recipes.siqt import SiqtRecipe
 from isocenter.training.run import Run
-from isocenter.training.thick_scoring import cubic, decibels, said_of, thick_case
+from isocenter.training.thick_scoring import AIR, cubic, decibels, said_of, thick_case
 
 COMMAND = "isocenter train siqt DATA --out RUN; python tools/ship_siqt.py --run RUN"
 RATIOS = (4, 8)
 N_PEOPLE = 5
 """Skull-stripped T1-weighted brains of a side that are measured."""
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+Errors = dict[int, list["npt.NDArray[np.float64]"]]
+"""Of every person, absolute errors over deviations, by ratio."""
 LARGEST = 6_000_000
 """Bytes."""
 UNSEEN = (
@@ -59,7 +63,13 @@ def main() -> None:
     if options.calibration is not None:
         calibration |= json.loads(options.calibration.read_text())
     net = _rounded(run, trained)
-    scores = {side: _scores(net, run, side, options.thin) for side in ("validation", "test")}
+    ratios_of: Errors = {}
+    scores = {
+        "validation": _scores(net, run, "validation", options.thin, ratios_of),
+        "test": _scores(net, run, "test", options.thin, {}),
+    }
+    if options.calibration is None:
+        calibration |= _fitted(ratios_of)
     card = _card(run, trained.card, scores) | {"note": options.note}
     shipped = run.folder / "siqt.safetensors"
     replace(trained, card=card, calibration=calibration).save(shipped, dtype=torch.float16)
@@ -89,8 +99,11 @@ def _rounded(run: Run, trained: Checkpoint) -> nn.Module:
     return net
 
 
-def _scores(net: nn.Module, run: Run, side: str, n_thin: int | None) -> dict[str, list[float]]:
-    """PSNR inside the brain in dB, by method and ratio, person by person."""
+def _scores(
+    net: nn.Module, run: Run, side: str, n_thin: int | None, errors: Errors
+) -> dict[str, list[float]]:
+    """PSNR inside the brain in dB, by method and ratio, person by person; what errors are over
+    deviations goes into ``errors``."""
     members = run.split()[side]
     known = [one for one in sources(run.data) if one.person in members and _counts(one)]
     found: dict[str, list[float]] = {}
@@ -99,10 +112,34 @@ def _scores(net: nn.Module, run: Run, side: str, n_thin: int | None) -> dict[str
         values = (scan.data / head_scale(scan.data)).clamp_min(0)
         for ratio in RATIOS:
             case = thick_case(values, ratio, source.person, n_thin=n_thin, seed=run.recipe.seed)
-            for name, image in (("cubic", cubic(case)), ("siqt", said_of(net, case)[0])):
+            said, log_variance = said_of(net, case)
+            for name, image in (("cubic", cubic(case)), ("siqt", said)):
                 found.setdefault(f"{name} {ratio}", []).append(round(decibels(image, case), 3))
+            over = (said - case.thin).abs() * (-0.5 * log_variance).exp()
+            errors.setdefault(ratio, []).append(over[case.thin > AIR][::7].double().numpy())
         print(side, source.person, {name: values[-1] for name, values in found.items()}, flush=True)
     return found
+
+
+def _fitted(errors: Errors) -> dict[str, Any]:
+    """Factors of the deviation by ratio, and half widths of intervals by level.
+
+    The factor of a ratio is the one of greatest likelihood; that of one between is interpolated,
+    and of one below the smallest, its own.  The half width of a level is the quantile of the mean
+    of all people's distributions.  Every person weighs the same.
+    """
+    known = sorted(errors)
+    scales = [float(np.mean([np.mean(one**2) for one in errors[r]])) ** 0.5 for r in known]
+    factors = {str(r): round(float(np.interp(r, known, scales)), 4) for r in range(2, 9)}
+    grid = np.linspace(0, 8, 3201)
+    curves = [
+        np.searchsorted(np.sort(one / scale), grid) / len(one)
+        for r, scale in zip(known, scales, strict=True)
+        for one in errors[r]
+    ]
+    curve = np.mean(curves, axis=0)
+    interval = {f"{level:g}": round(float(np.interp(level, curve, grid)), 4) for level in LEVELS}
+    return {"deviation_scale": factors, "interval": interval}
 
 
 def _counts(source: Source) -> bool:

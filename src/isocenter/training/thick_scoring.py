@@ -20,7 +20,17 @@ from isocenter.training.outcomes import Outcomes
 from isocenter.training.packed_scans import pack_scans
 from isocenter.training.thick_examples import profile
 
-__all__ = ["ThickCase", "answered", "cubic", "decibels", "figures", "thick_case", "watched"]
+__all__ = [
+    "AIR",
+    "ThickCase",
+    "answered",
+    "cubic",
+    "decibels",
+    "figures",
+    "said_of",
+    "thick_case",
+    "watched",
+]
 
 NOISE = 0.02
 """Standard deviation over the brightness of the head."""
