@@ -28,20 +28,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from isocenter.data.kspace import KSpace, Mask
 from isocenter.data.phantom import head_phantom
 from isocenter.data.random import generator
 from isocenter.ops.coils import espirit
 from isocenter.ops.fourier import fft
 from isocenter.ops.sense import Sense
 from isocenter.ops.solvers import conjugate_gradient
+from isocenter.restorers import l1_wavelet, zero_filled
 
 SIDE, N_COILS, ACCELERATION, ACS, NOISE = 320, 8, 4, 24, 0.01
 N_ITERATIONS, RIDGE = 30, 0.01
+N_SHRUNK, THRESHOLD = 60, 0.01
+"""Iterations of everyone's wavelets, and their weight in units of the data."""
 GOALS = {
     ("cg_sense", "sigpy"): 4.0,
     ("cg_sense", "bart"): 4.0,
     ("espirit", "sigpy"): 6.0,
     ("espirit", "bart"): 1.0,
+    ("l1_wavelet", "bart"): 1.0,
 }
 
 Call = Callable[[], Tensor]
@@ -85,7 +90,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", default="cg_sense,espirit")
+    parser.add_argument("--only", default="cg_sense,espirit,l1_wavelet")
     parser.add_argument("--processor", action="store_true")
     return parser.parse_args()
 
@@ -133,7 +138,8 @@ class Bart:
 
 def calls_of(name: str, problem: Problem, bart: Bart) -> dict[str, Call]:
     """The same method by everyone; a new one is one function more."""
-    return {"cg_sense": _cg_sense, "espirit": _espirit}[name](problem, bart)
+    made = {"cg_sense": _cg_sense, "espirit": _espirit, "l1_wavelet": _l1_wavelet}
+    return made[name](problem, bart)
 
 
 def _cg_sense(problem: Problem, bart: Bart) -> dict[str, Call]:
@@ -170,6 +176,27 @@ def _espirit(problem: Problem, bart: Bart) -> dict[str, Call]:
 
     # BART compares squares of singular values with its threshold.
     command = f"ecalib -m1 -r{ACS} -k6 -t0.0004 -c0.9 kspace out"
+    return {"isocenter": ours, "sigpy": of_sigpy, "bart": lambda: bart(command)}
+
+
+def _l1_wavelet(problem: Problem, bart: Bart) -> dict[str, Call]:
+    import sigpy.mri.app as sigpy
+
+    places = Mask(problem.mask[None])
+    kspace = KSpace(problem.kspace[None], places, np.eye(4), problem.maps[None, None])
+    plain = zero_filled.reconstruct(kspace, zero_filled.Options(), rng=generator(0), progress=None)
+    bright = float(plain.facts["scale"][0])  # type: ignore[arg-type, index]
+    options = l1_wavelet.Options(weight=THRESHOLD / bright, n_iterations=N_SHRUNK)
+
+    def ours() -> Tensor:
+        return l1_wavelet.reconstruct(kspace, options, rng=generator(0), progress=None).image
+
+    def of_sigpy() -> Tensor:
+        given = (problem.kspace.numpy(), problem.maps.numpy(), THRESHOLD)
+        app = sigpy.L1WaveletRecon(*given, max_iter=N_SHRUNK, show_pbar=False)
+        return torch.from_numpy(app.run())[None]
+
+    command = f"pics -RW:3:0:{THRESHOLD} -i{N_SHRUNK} -S -w1 kspace maps out"
     return {"isocenter": ours, "sigpy": of_sigpy, "bart": lambda: bart(command)}
 
 
@@ -218,7 +245,11 @@ def _map_difference(ours: Tensor, theirs: Tensor, image: Tensor) -> float:
     return float(1 - (cosine / theirs.norm(dim=0).clamp_min(1e-12))[both].mean())
 
 
-DIFFERENCES = {"cg_sense": _image_difference, "espirit": _map_difference}
+DIFFERENCES = {
+    "cg_sense": _image_difference,
+    "espirit": _map_difference,
+    "l1_wavelet": _image_difference,
+}
 
 
 if __name__ == "__main__":

@@ -36,11 +36,14 @@ from isocenter.restorers import (
     reference,
     undersample,
 )
+from isocenter.restorers._deviation import smoothed
 from isocenter.statistics import bootstrap_by_person
 from isocenter.training.recipes.prior import RECIPE
 
 LEVELS = (0.5, 0.8, 0.9)
 """Of the intervals whose coverage is told."""
+AROUND = 4.0
+"""Pixels: width of the neighbourhood of a pixel where errors are told together."""
 SIDE = 256
 """Rows and columns of k-space; more where a scan has more."""
 
@@ -165,7 +168,8 @@ def _run(
     if case.lesions is not None and bool(case.lesions.any()):
         row["lesion_contrast"] = _contrast(image, case) / _contrast(case.truth, case)
     if made.deviation is not None:
-        row |= _calibration(image, made.deviation, case)
+        within = made.slices[0].facts.get("deviations_within", {})
+        row |= calibration(image, made.deviation, within, case.truth, case.inside)
     return row
 
 
@@ -178,20 +182,47 @@ def _contrast(image: Tensor, case: Case) -> float:
     return float(image[case.lesions].mean() / image[around].mean()) - 1
 
 
-def _calibration(image: Tensor, deviation: Tensor, case: Case) -> dict[str, float]:
-    """Share of the head's pixels within the interval of each level; ratio of error to deviation."""
-    error = (image - case.truth)[case.inside].abs()
-    spread = deviation[case.inside].clamp(min=1e-12)
+def calibration(
+    image: Tensor, deviation: Tensor, within: Any, truth: Tensor, inside: Tensor
+) -> dict[str, float]:
+    """What the deviation says of the error, over the pixels of the head.
+
+    ``coverage``: part of the errors within the interval of each level (of normal errors, where
+    the prior has no factors of its own); ``rank``: rank correlation of deviation and absolute
+    error, of single pixels and of root mean squares around them; ``ause``: area between the
+    root mean square error of what is left when the least certain pixels are taken away, and the
+    least possible, over that of a random order: 0 is the best order, 1 is none.
+    """
+    error = (image - truth).abs()
+    around = [smoothed(one**2, inside, AROUND).sqrt() for one in (error, deviation)]
+    error, spread, near, expected = (
+        one[inside].double() for one in (error, deviation.clamp(min=1e-12), *around)
+    )
+    factors = {level: within.get(f"{level:g}", norm.ppf(0.5 + level / 2)) for level in LEVELS}
     covered = {
-        f"coverage_{round(100 * level)}": float(
-            (error <= norm.ppf(0.5 + level / 2) * spread).float().mean()
-        )
-        for level in LEVELS
+        f"coverage_{round(100 * level)}": float((error <= factor * spread).double().mean())
+        for level, factor in factors.items()
     }
-    ranks = [torch.argsort(torch.argsort(one)).double() for one in (error, spread)]
-    rank = float(torch.corrcoef(torch.stack(ranks))[0, 1])
-    square = float((error.double() ** 2).mean() / (spread.double() ** 2).mean()) ** 0.5
-    return {**covered, "error_over_deviation": square, "rank_of_deviation": rank}
+    ours, best, chance = (_left(error, order) for order in (spread, error, torch.arange(0.0)))
+    return {
+        **covered,
+        "error_over_deviation": float((error**2).mean() / (spread**2).mean()) ** 0.5,
+        "rank_of_deviation": _rank(error, spread),
+        "rank_around": _rank(near, expected),
+        "ause": (ours - best) / (chance - best),
+    }
+
+
+def _left(error: Tensor, order: Tensor) -> float:
+    """Mean root mean square error of the most certain 1, 2, ... 100 % of the pixels."""
+    squares = error[order.argsort()] ** 2 if len(order) else (error**2).mean().expand(len(error))
+    means = squares.cumsum(0) / torch.arange(1, len(squares) + 1)
+    return float(means[(torch.linspace(0.01, 1, 100) * len(means)).long() - 1].sqrt().mean())
+
+
+def _rank(one: Tensor, other: Tensor) -> float:
+    ranks = [torch.argsort(torch.argsort(values)).double() for values in (one, other)]
+    return float(torch.corrcoef(torch.stack(ranks))[0, 1])
 
 
 def _table(rows: Sequence[Mapping[str, Any]], rates: Sequence[float]) -> str:
@@ -223,7 +254,7 @@ def _extra(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Coverage of intervals, and lesions."""
     lines = []
     for key in (*(f"coverage_{round(100 * level)}" for level in LEVELS), "error_over_deviation",
-                "rank_of_deviation", "lesion_contrast"):  # fmt: skip
+                "rank_of_deviation", "rank_around", "ause", "lesion_contrast"):  # fmt: skip
         for name, rate in dict.fromkeys((row["method"], row["rate"]) for row in rows):
             known = [r for r in rows if (r["method"], r["rate"]) == (name, rate) and key in r]
             if known:
