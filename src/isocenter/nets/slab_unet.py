@@ -78,9 +78,8 @@ class Config:
 def build(config: Config, *, seed: int = 0) -> "SlabUNet":
     """The network of ``config`` with weights drawn from ``seed``; it begins as an interpolation."""
     net = drawn(lambda: SlabUNet(config), seed=seed, name="slab_unet")
-    nn.init.zeros_(net.last.weight)
-    assert net.last.bias is not None
-    nn.init.zeros_(net.last.bias)
+    for weight in net.last.parameters():
+        nn.init.zeros_(weight)
     return net
 
 

@@ -15,7 +15,7 @@ from isocenter.cli._app import run
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.io import write
 from isocenter.data.phantom import head_phantom
-from isocenter.training import scoring
+from isocenter.training.answers import scoring
 from tests.unit.training import toys
 from tests.unit.training.toys import ToyRecipe, install, make_people, one_thread
 

@@ -14,7 +14,7 @@ from isocenter.assessors.hsfnet import foreign_odds, mahalanobis
 from isocenter.data.random import generator
 from isocenter.ops.shading import N_SHADING_SIZES, N_SHADING_TERMS
 from isocenter.ops.slabs import N_SIMPLE
-from isocenter.training import predictions
+from isocenter.training.answers import predictions
 from isocenter.training.answers.calibrate import calibrate, fit_domain
 from isocenter.training.answers.evaluate import (
     evaluate_baselines,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from isocenter.errors import InputError, UsageError
-from isocenter.training import scoring
+from isocenter.training.answers import scoring
 from isocenter.training.answers.figures import calibration_error, constant, figures_of
 from isocenter.training.answers.scoring import Method, markdown, pooled, scored
 from isocenter.training.engine.outcomes import Outcomes

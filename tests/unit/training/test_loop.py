@@ -19,7 +19,7 @@ from torch import nn
 from isocenter.data import atomic
 from isocenter.data.random import generator
 from isocenter.errors import BadCheckpoint, Diverged, MissingExtra, ResourceError, UsageError
-from isocenter.training import fabric as fabrics
+from isocenter.training.engine import fabric as fabrics
 from isocenter.training.engine._state import Progress
 from isocenter.training.engine.chance import drawing_parts, drawn_from
 from isocenter.training.engine.fabric import make_fabric

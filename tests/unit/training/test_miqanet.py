@@ -23,10 +23,10 @@ from isocenter.data.random import generator
 from isocenter.datasets.collection import sources
 from isocenter.errors import BadCheckpoint, InputError, UsageError
 from isocenter.nets.miqanet import Config
-from isocenter.training import slices as slices_module
 from isocenter.training.answers.intervals import fit_quality
 from isocenter.training.engine.outcomes import Outcomes
 from isocenter.training.engine.schedule import Schedule
+from isocenter.training.inputs import slices as slices_module
 from isocenter.training.inputs.slices import (
     Slices,
     SliceSet,

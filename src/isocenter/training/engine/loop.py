@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from isocenter.data.atomic import write_text
 from isocenter.data.random import child, generator
 from isocenter.errors import Diverged, UsageError
-from isocenter.training import curve
+from isocenter.training.engine import curve
 from isocenter.training.engine._state import (
     Progress,
     load_weights,

@@ -76,8 +76,8 @@ def pack_scans(
 
 def _scan(source: Source, number: int, kept: dict[str, Tensor]) -> PackedScan:
     x, y, z = kept[f"{number}/spacing"].tolist()
-    values, wm, gm = (kept.get(f"{number}/{name}") for name in ("values", "wm", "gm"))
-    assert values is not None
+    values = kept[f"{number}/values"]
+    wm, gm = (kept.get(f"{number}/{name}") for name in ("wm", "gm"))
     axes = tuple(kept[f"{number}/axes"].tolist())
     scan = PackedScan(source.person, source.kind, values, wm, gm, (x, y, z), axes)
     if wm is None or gm is None:

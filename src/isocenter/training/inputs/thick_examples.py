@@ -22,6 +22,7 @@ from isocenter.data.random import child, generator
 from isocenter.data.shapes import Image3
 from isocenter.data.volume import Volume
 from isocenter.datasets.label_heads import OUTSIDE_BRAIN, paint_head
+from isocenter.errors import UsageError
 from isocenter.ops.thick_slices import Acquisition, thick_slices
 from isocenter.training.inputs.packed_scans import SHOWN, PackedScan
 
@@ -216,9 +217,8 @@ def profile(n_fine: int, ratio: int, share: float, rect: bool) -> Float32[Tensor
     """Fine slices times it are thick slices of ``share * ratio``."""
     kind = "rect" if rect else "gaussian"
     acquisition = Acquisition(ratio, share * ratio, profile=kind)  # type: ignore[arg-type]
-    matrix = thick_slices((1, 1, n_fine), 2, acquisition).matrices[2]
-    assert matrix is not None
-    return matrix.T.float().contiguous()
+    one_by_one = torch.eye(n_fine, dtype=torch.float64)[:, None]
+    return thick_slices((n_fine, 1, n_fine), 2, acquisition)(one_by_one)[:, 0].float().contiguous()
 
 
 class _Crop:
@@ -247,9 +247,10 @@ class _Crop:
 
     def shares(self) -> tuple[Image3, Image3]:
         """Of white and grey matter."""
-        assert self.scan.wm is not None
-        assert self.scan.gm is not None
-        return self._cut(self.scan.wm) / 255, self._cut(self.scan.gm) / 255
+        wm, gm = self.scan.wm, self.scan.gm
+        if wm is None or gm is None:
+            raise UsageError(f"the tissues of {self.scan.person} are not known: pack with them")
+        return self._cut(wm) / 255, self._cut(gm) / 255
 
     def _cut(self, values: Tensor, step: int = 1) -> Image3:
         """Air where the crop reaches out of the scan."""

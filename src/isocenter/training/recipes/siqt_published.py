@@ -147,7 +147,8 @@ class SiqtPublishedRecipe(Recipe):
         self, net: nn.Module, data: Path, people: Sequence[str], say: Callable[[str], None]
     ) -> Outcomes:
         """Brightness of some voxels of whole scans on the scale of high field, and by splines."""
-        assert isinstance(net, SiqtPublished)
+        if not isinstance(net, SiqtPublished):
+            raise UsageError(f"a {type(net).__name__} has no scales: give what this recipe trained")
         scans, draws = self._scans(data), self._draws(data)
         rows: list[tuple[str, str, float, float, float]] = []
         for person in people:
