@@ -133,7 +133,7 @@ def test_the_shipped_network_is_nearer_than_cubic_splines(
     ended = command("enhance", thick, "out.nii.gz", "--ratio", "4")
     assert ended.code == 0, ended.err
     gain = psnr(tmp_path / "out.nii.gz", thin) - psnr(tmp_path / "out_interpolated.nii.gz", thin)
-    assert gain > 1
+    assert gain > 0.5  # dB, with voxels twice as large as those it learned from
 
 
 def test_another_programs_image_is_checked(
