@@ -53,6 +53,7 @@ class ESPCN(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        self.config = config
         first, second = config.widths
         self.features = nn.Sequential(
             nn.Conv3d(config.n_inputs, first, 3),

@@ -40,6 +40,7 @@ class IsoUNet(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        self.config = config
         widths = [config.width * 2**level for level in range(config.n_levels)]
         self.down = nn.ModuleList(_pair(a, b) for a, b in pairwise([config.n_inputs, *widths]))
         self.pool = nn.MaxPool3d(2)

@@ -40,6 +40,7 @@ class SRUNet(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        self.config = config
         self.body = ThickUNet(
             pools_of(config.ratio, config.n_levels),
             width=config.width,

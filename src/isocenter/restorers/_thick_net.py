@@ -215,8 +215,6 @@ def _built(checkpoint: Checkpoint, place: Path, ratio: int) -> nn.Module:
         )
     net: nn.Module = module.build(config)
     checkpoint.load_into(net)
-    if not hasattr(net, "config"):
-        net.config = config
     return net
 
 

@@ -19,6 +19,7 @@ from isocenter.datasets.collection import sources
 from isocenter.errors import UsageError
 from isocenter.nets.slab_unet import Config, build
 from isocenter.ops.thick_slices import Acquisition, thick_slices
+from isocenter.restorers._thick_net import load_thick_net
 from isocenter.training.answers.thick_scoring import cubic, decibels, thick_case
 from isocenter.training.engine.fabric import make_fabric
 from isocenter.training.engine.loop import Trainer
@@ -268,6 +269,16 @@ def test_other_networks_learn_from_the_same_examples(name: str) -> None:
         assert net(thick, 4, None, 1, inner=True).shape == (1, 2, 5, 10, 12)
     with pytest.raises(UsageError, match="makes 4 slices of one"):
         net(thick, 8)
+
+
+def test_another_network_is_kept_as_itself(tmp_path: Path) -> None:
+    recipe = replace(SMALL, net="espcn", ratio=4)
+    net = make_net("espcn", recipe.config, 4, seed=1).eval()
+    recipe.checkpoint(net, {"name": "made"}).save(tmp_path / "espcn.safetensors")
+    loaded = load_thick_net(tmp_path / "espcn.safetensors", 4, "cpu").net
+    thick = torch.rand(1, 1, 9, 10, 5, generator=generator(1))
+    with torch.no_grad():
+        assert torch.equal(loaded(thick), net(thick, 4))
 
 
 def test_networks_without_a_ratio_are_refused() -> None:

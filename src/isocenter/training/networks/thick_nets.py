@@ -1,5 +1,7 @@
 """Networks that make thin slices of thick ones, by name, behind one call."""
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,16 +38,23 @@ def make_net(name: str, config: slab_unet.Config, ratio: int, *, seed: int) -> n
             f"{', '.join(OF_ONE_RATIO)}"
         )
     module = NETS.get(name)
-    inner = module.build(module.Config(ratio=ratio, n_outputs=2), seed=seed)
-    return FixedRatio(inner, ratio, MULTIPLES[name])
+    made = module.Config(ratio=ratio, n_outputs=2)
+    return FixedRatio(module.build(made, seed=seed), made, MULTIPLES[name])
 
 
 class FixedRatio(nn.Module):
-    """A network of one ratio under the call of :class:`~isocenter.nets.slab_unet.SlabUNet`."""
+    """A network of one ratio under the call of :class:`~isocenter.nets.slab_unet.SlabUNet`.
 
-    def __init__(self, inner: nn.Module, ratio: int, multiples: tuple[int, int]) -> None:
+    Args:
+        inner: The network.
+        config: Its own.
+        multiples: What the sides of a slice and the thin slices are multiples of.
+    """
+
+    def __init__(self, inner: nn.Module, config: Any, multiples: tuple[int, int]) -> None:
         super().__init__()
-        self.inner, self.ratio, self.multiples = inner, ratio, multiples
+        self.inner, self.config, self.multiples = inner, config, multiples
+        self.ratio: int = config.ratio
 
     def forward(
         self,

@@ -24,7 +24,7 @@ from isocenter.training.engine.schedule import Schedule
 from isocenter.training.engine.splits import Split
 from isocenter.training.inputs.packed_scans import pack_scans
 from isocenter.training.inputs.thick_examples import Draws, ThickExample, ThickExamples
-from isocenter.training.networks.thick_nets import make_net
+from isocenter.training.networks.thick_nets import FixedRatio, make_net
 from isocenter.training.recipes.assessor import AssessorRecipe
 
 __all__ = ["RECIPE", "SiqtRecipe", "loss_of"]
@@ -135,12 +135,13 @@ class SiqtRecipe(Recipe):
 
     def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
         """The network with the brightness, the ratios and the noise that it knows."""
+        inner: Any = net.inner if isinstance(net, FixedRatio) else net
         ratios = (self.ratio,) if self.ratio else self.draws.ratios
         least, most = self.draws.noise
         seen = ThickScan(ratios=(min(ratios), max(ratios)), least=least, most=most)
         return Checkpoint(
             net=self.net,
-            config=asdict(self.config),
+            config=asdict(inner.config),
             preprocess=seen.to_json(),
             outputs={"thin": ["mean", "log_variance"]},
             calibration={
@@ -148,7 +149,7 @@ class SiqtRecipe(Recipe):
                 "interval": LEVELS,
             },
             card=card,
-            tensors=net.state_dict(),
+            tensors=inner.state_dict(),
         )
 
     def _scans(self, data: Path, people: Sequence[str]) -> tuple[Any, ...]:
