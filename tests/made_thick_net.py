@@ -16,7 +16,11 @@ SMALL = {"widths": (8, 12), "n_down": (1, 1), "n_up": (1,), "n_condition": 4}
 
 
 def made_slab_unet(
-    folder: Path, *, spread: float = 0.02, calibration: dict[str, Any] | None = None
+    folder: Path,
+    *,
+    spread: float = 0.02,
+    ratios: tuple[int, int] = (2, 8),
+    calibration: dict[str, Any] | None = None,
 ) -> Path:
     """The file of a network that adds something of its own to an interpolation."""
     net = slab_unet.build(slab_unet.Config(**SMALL))  # type: ignore[arg-type]
@@ -27,6 +31,7 @@ def made_slab_unet(
         "slab_unet",
         {**SMALL},
         net,
+        ratios=ratios,
         calibration={"interval": {"0.9": 2.0}} if calibration is None else calibration,
     )
 

@@ -22,8 +22,8 @@ ABOUT = {
     "measure": "families of measures of a head; `iso.measure`, `isocenter metrics`, "
     "`isocenter list measures`",
     "kspace_reader": "what `iso.read_kspace` and `isocenter reconstruct` take",
-    "restorer": "`iso.restore(kspace, name)`; `isocenter reconstruct --method NAME`, "
-    "`isocenter list restorers`",
+    "restorer": "`iso.restore(thing, name)`; `isocenter reconstruct --method NAME` of k-space, "
+    "`isocenter enhance --method NAME` of thick slices, `isocenter list restorers`",
     "dataset": "whose folders are known; `isocenter datasets`, `isocenter list datasets`",
 }
 

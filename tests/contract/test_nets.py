@@ -164,6 +164,14 @@ CASES = {
     ),
     "iso_unet": Case("iso_unet", {"width": 4, "n_levels": 3}, (((1, 8, 8, 8),), ((1, 12, 8, 16),))),
     "espcn": Case("espcn", {"ratio": 4, "widths": (6, 8)}, (((1, 8, 8, 4),), ((1, 12, 8, 5),))),
+    "siqt_published": Case(
+        "siqt_published", {"ratio": 4, "width": 2}, (((1, 16, 16, 4),), ((1, 32, 16, 4),))
+    ),
+    "siqt_published, isotropic": Case(
+        "siqt_published",
+        {"net": "iso_unet", "ratio": 8, "width": 2},
+        (((1, 16, 16, 2),), ((1, 32, 16, 2),)),
+    ),
     "planar": Case(
         "planar",
         {"ratio": 3, "widths": (4, 6), "n_planes": 3, "n_outputs": 2},

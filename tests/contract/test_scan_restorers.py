@@ -110,7 +110,7 @@ def test_every_block_is_centred_on_its_thick_slice(name: str, scan: Volume, weig
                  for a in range(3)]  # fmt: skip
         return np.asarray(one.affine @ [*index, 1])
 
-    np.testing.assert_allclose(centre(made.image), centre(scan), atol=0.1)
+    np.testing.assert_allclose(centre(made.image), centre(scan), atol=0.25)
 
 
 @every_restorer

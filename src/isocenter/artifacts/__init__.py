@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from isocenter.artifacts._snr_prior import SnrPrior as SnrPrior
     from isocenter.artifacts._snr_prior import fit_prior as fit_prior
     from isocenter.artifacts._snr_prior import snr_prior as snr_prior
+    from isocenter.artifacts._tissue import segment_tissue as segment_tissue
+    from isocenter.artifacts._tissue import tissue_maps_from_files as tissue_maps_from_files
     from isocenter.artifacts._version import PRISTINE as PRISTINE
     from isocenter.artifacts._version import Version as Version
     from isocenter.artifacts._version import benchmark_versions as benchmark_versions
@@ -41,13 +43,16 @@ __all__ = [
     "make_version",
     "preset_names",
     "replay",
+    "segment_tissue",
     "snr_prior",
+    "tissue_maps_from_files",
     "versions",
 ]
 
 _PLACES = dict.fromkeys(("Artifact", "artifact", "replay"), "_artifact")
 _PLACES |= dict.fromkeys(("LowField", "low_field_scan"), "_low_field_scan")
 _PLACES |= dict.fromkeys(("SNR_PRIORS", "SnrPrior", "fit_prior", "snr_prior"), "_snr_prior")
+_PLACES |= dict.fromkeys(("segment_tissue", "tissue_maps_from_files"), "_tissue")
 _PLACES |= dict.fromkeys(("PRISTINE", "Version", "benchmark_versions", "make_version"), "_version")
 
 

@@ -1,11 +1,12 @@
 """What a low-field scanner would have shown of a high-field scan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
 
+from isocenter.artifacts import bias
 from isocenter.artifacts._draw import integer
 from isocenter.artifacts._normals import normals
 from isocenter.data.shapes import Image3
@@ -30,7 +31,7 @@ class LowField:
     scan: Volume
     """Thick slices, on a grid of their own."""
     clean: Image3
-    """The same without noise."""
+    """The same without noise; shaded where that was asked for."""
     sigma: float
     """Standard deviation of the noise, in the scan's units."""
     gains: tuple[float, float]
@@ -54,10 +55,11 @@ def low_field_scan(
     axis: int | None = None,
     noise: Noise = "gaussian",
     correlation: float = 0.0,
+    shading: int = 0,
     order: Order = "physical",
     rng: torch.Generator,
 ) -> LowField:
-    """Change the contrast, then blur, decimate and add noise.
+    """Change the contrast, then blur, decimate, shade and add noise.
 
     Lin et al., Medical Image Analysis 87:102807, 2023, doi:10.1016/j.media.2023.102807.  The
     published order blurs image and tissue maps apart and multiplies them afterwards, which mixes
@@ -73,8 +75,9 @@ def low_field_scan(
         axis: Across slices; that of the largest voxel side if not given.
         noise: ``"gaussian"`` (real, may be negative; as published) or ``"rician"``.
         correlation: Standard deviation in thick voxels of the noise's correlation in a slice.
+        shading: Level of the artifact ``bias``, 0 to 4: the coil's, so that it dims no noise.
         order: See above.
-        rng: Source of the noise.
+        rng: Source of the shading and of the noise.
 
     Raises:
         UsageError: A tissue that is not there, or too few slices.
@@ -91,10 +94,11 @@ def low_field_scan(
     else:
         shares = [linear(one) for one in (tissue.wm, tissue.gm, tissue.csf)]
         clean = linear(scan.data) * (wm * shares[0] + gm * shares[1] + shares[2])
-    data = noisy(clean, sigma, kind=noise, correlation=correlation, axis=axis, rng=rng)
-    affine = coarse_affine(scan.affine, axis, acquisition)
-    made = Volume(data, affine, scan.contrast, scan.history)
-    return LowField(made, clean, sigma, (wm, gm), linear)
+    made = Volume(clean, coarse_affine(scan.affine, axis, acquisition), scan.contrast, scan.history)
+    if shading:
+        made = replace(made, data=bias.apply(made, bias.draw(made, shading, rng=rng)))
+    data = noisy(made.data, sigma, kind=noise, correlation=correlation, axis=axis, rng=rng)
+    return LowField(replace(made, data=data), made.data, sigma, (wm, gm), linear)
 
 
 def coarse_affine(affine: np.ndarray, axis: int, acquisition: Acquisition) -> np.ndarray:

@@ -16,7 +16,7 @@ from isocenter.assessors.ensemble import Ensemble
 from isocenter.data.device import usable_device
 from isocenter.data.io import read
 from isocenter.data.process import peak_rss
-from isocenter.data.scores import Provenance, QualityReport, ScanFacts, Score
+from isocenter.data.scores import LEVELS, Finding, Provenance, QualityReport, ScanFacts, Score
 from isocenter.data.volume import Volume
 from isocenter.errors import BadVolume
 from isocenter.ops.regions import head_mask, head_scale
@@ -29,6 +29,11 @@ Definition = Literal["corrected", "mriqc-0.15", "mriqc-24"]
 
 FAST = ("gmsd", "hfen", "nmse", "psnr", "ssim")
 """Metrics against a reference that take about a second on a whole head."""
+
+SLIGHT, MODERATE = 0.35, 0.65
+"""Severities below which an artifact is slight, or moderate."""
+HIGH_QUALITY = 75.0
+"""From here on no scan is called poor: number and word would contradict each other."""
 
 
 def assess(
@@ -104,20 +109,26 @@ def _verdict(answer: Answer) -> str:
     if not answer.findings:
         return "no verdict: this model names no artifacts"
     found = [finding for finding in answer.findings if finding.probability >= 0.5]
-    worst = max((finding.severity for finding in found), default=0.0)
     if not found:
         return "good: no artifact found"
-    if worst < 0.35:
-        return f"good: slight {found[0].name}"
-    if worst < 0.65:
-        return f"acceptable: review suggested ({found[0].name})"
-    return f"poor: {found[0].name} likely to disturb measurements"
+    return _verdict_of(max(found, key=lambda finding: finding.severity), answer.quality.value)
+
+
+def _verdict_of(worst: Finding, quality: float | None) -> str:
+    if worst.severity < SLIGHT:
+        return f"good: slight {worst.name}"
+    if worst.severity < MODERATE:
+        return f"acceptable: review suggested ({worst.name})"
+    if quality is not None and quality >= HIGH_QUALITY:
+        word = LEVELS[worst.level - 1]
+        return f"acceptable: review suggested ({word} {worst.name}, quality high all the same)"
+    return f"poor: {worst.name} likely to disturb measurements"
 
 
 def _against(volume: Volume, reference: Volume | Path | str) -> tuple[Score, ...]:
     """Full-reference metrics inside the reference's head, in units of its brightness."""
-    from isocenter.assessors._grids import on_grid
     from isocenter.assessors._metrics import metrics
+    from isocenter.data.grids import on_grid
 
     truth = on_grid(reference, volume, "the reference")
     mask = head_mask(truth.data)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import get_args
 
 from isocenter import registry
-from isocenter.assessors._grids import mask_of, on_grid
 from isocenter.assessors._rating import RATERS, Rating, rating
+from isocenter.data.grids import mask_of, on_grid
 from isocenter.data.io import read
 from isocenter.data.scores import Percentile, Score
 from isocenter.data.shapes import Mask3

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from isocenter import registry
-from isocenter.assessors._grids import mask_of, on_grid
 from isocenter.assessors._views import PLANES
+from isocenter.data.grids import mask_of, on_grid
 from isocenter.data.io import read
 from isocenter.data.scores import Plane, Score
 from isocenter.data.shapes import Mask3

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isocenter.cli._inputs import lengths
-from isocenter.errors import UnknownName, UsageError
+from isocenter.errors import BadVolume, NeedsChoice, NothingFound, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from isocenter.data.enhancement import CheckReport
@@ -43,7 +43,7 @@ NOTHING_SAID = Reading()
 
 
 def load_scan(path: Path, reading: Reading) -> Loaded:
-    """A scan as its file holds it, without torch.
+    """A scan as its file holds it, without torch; what is wrong with the file names it.
 
     Raises:
         UsageError: Options that cannot be.
@@ -57,17 +57,24 @@ def load_scan(path: Path, reading: Reading) -> Loaded:
     from isocenter.data.io import Selection, load
 
     size = lengths(reading.voxel_size)
-    return load(path, Selection(volume=reading.volume, series=reading.series, voxel_size=size))
+    selection = Selection(volume=reading.volume, series=reading.series, voxel_size=size)
+    try:
+        return load(path, selection)
+    except (BadVolume, NeedsChoice, NothingFound) as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def check_lines(checks: CheckReport) -> Iterator[str]:
     """A table of what was checked, with the reason for what was not."""
-    from isocenter.reports.enhancement import NAMES, flag_text, shown
+    from isocenter.reports.enhancement import NAMES, flag_texts, shown
 
+    before = ""
     for one in checks.measures:
         said = one.why_missing or EXPECTED.get(one.name, "")
-        yield f"  {NAMES[one.name]:<38}{shown(one):>8}   {said}".rstrip()
+        told = "for the same reason" if one.why_missing and said == before else said
+        yield f"  {NAMES[one.name]:<38}{shown(one):>8}   {told}".rstrip()
+        before = said
     known = {True: "yes", False: "no", None: "none"}[checks.in_prior]
     yield f"  {'like the scans learned from':<38}{known:>8}"
-    for flag in checks.flags:
-        yield f"  {flag.kind}: {flag_text(flag)}"
+    for region in flag_texts(checks):
+        yield f"  region: {region}"

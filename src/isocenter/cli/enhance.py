@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -201,7 +201,6 @@ def _write(made: Enhanced, checked: Checked, report: EnhancementReport, to: Path
 
     places = _places(to)
     images: dict[str, Volume | None] = {
-        "image": made.image,
         "uncertainty": made.deviation,
         "lower": made.lower,
         "upper": made.upper,
@@ -209,12 +208,14 @@ def _write(made: Enhanced, checked: Checked, report: EnhancementReport, to: Path
         "disagreement": checked.consistency,
         "not_measured": checked.null_space,
     }
-    outputs = {name: places[name] for name, image in images.items() if image is not None}
+    written = [name for name, image in images.items() if image is not None]
+    outputs = {name: places[name] for name in ("image", *written)}
     with _whole_or_nothing(places):
+        write(made.image, to, note=NOTE)
         for name, image in images.items():
-            if image is not None:  # maps in whole numbers: half the size, digits enough
-                stored = "float32" if name == "image" else "int16"
-                write(image, places[name], dtype=stored, note=NOTE)
+            if image is not None:  # in whole numbers: half the size, digits enough
+                alike = replace(image, history=made.image.history)  # on the axes of the scan's file
+                write(alike, places[name], dtype="int16", note=NOTE)
         atomic.write_text(places["page"], enhancement.page(report))
         outputs["page"] = places["page"]
         names = {what: place.name for what, place in outputs.items()}

@@ -30,6 +30,7 @@ def fit_prior(
     contrast: str | None = None,
     brain: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
     tissue: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    backend: Literal["em", "ants"] = "em",
     reference: Literal["wm", "gm"] | None = None,
     quiet: bool = False,
 ) -> int:
@@ -40,8 +41,9 @@ def fit_prior(
         out: File to write, ending in .json.
         contrast: Contrast of the scans (T1w, T2w, FLAIR, PDw), when the files do not say.
         brain: A brain mask of each scan, in the scans' order; found unless given.
-        tissue: Of each scan, in the scans' order, three maps of probabilities: fluid, grey
-            matter, white matter; found unless given.
+        tissue: Of each scan, in the scans' order, its tissues by another program: three files of
+            SPM or FAST, or one of SynthSeg; found unless given.
+        backend: Who finds tissues: em (built in), or ants (the extra `ants`).
         reference: The tissue whose brightness stays in a simulation; the brighter one unless
             given.
         quiet: Print nothing but errors.
@@ -49,11 +51,12 @@ def fit_prior(
     _check(scans, out, contrast)
     from isocenter.study.low_field_prior import LeftOut, document, fitted, measured_each
 
+    sources = _sources(scans, brain, tissue)
     found: list[Measured] = []
     left_out: list[LeftOut] = []
     if not quiet:
         print(f"{'scan':<32}{'white':>8}{'grey':>8}{'noise':>10}   measured in")
-    for one in measured_each(_sources(scans, brain, tissue), contrast=contrast):
+    for one in measured_each(sources, contrast=contrast, backend=backend):
         if isinstance(one, LeftOut):
             left_out.append(one)
             complain(Path(one.name), one.why)
@@ -91,16 +94,17 @@ def _sources(
 
     if brain and len(brain) != len(scans):
         raise UsageError(f"{len(brain)} brain masks for {len(scans)} scans: give one of each scan")
-    if tissue and len(tissue) != 3 * len(scans):
+    n_maps = len(tissue) // len(scans)
+    if len(tissue) != n_maps * len(scans) or n_maps not in (0, 1, 3):
         raise UsageError(
-            f"{len(tissue)} tissue maps for {len(scans)} scans: give three of each scan: fluid, "
-            "grey matter, white matter"
+            f"{len(tissue)} tissue maps for {len(scans)} scans: give three of each scan (SPM, "
+            "FAST), or one (SynthSeg)"
         )
     return [
         Source(
             scan,
             brain[index] if brain else None,
-            (tissue[3 * index], tissue[3 * index + 1], tissue[3 * index + 2]) if tissue else None,
+            tissue[n_maps * index : n_maps * (index + 1)],
         )
         for index, scan in enumerate(scans)
     ]

@@ -138,16 +138,9 @@ def watched(quiet: bool, unit: str = "slices") -> Iterator[Callable[[int, int], 
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from isocenter.cli._progress import bar
+    from isocenter.cli._progress import steps
 
-    with contextlib.ExitStack() as stack:
-        advance: list[Callable[[bool], None]] = []
-
-        def progress(done: int, total: int) -> None:
-            if not advance:
-                advance.append(stack.enter_context(bar(total, unit)))
-            advance[0](False)
-
+    with steps(unit) as progress:
         yield progress
 
 

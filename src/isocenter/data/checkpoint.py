@@ -76,7 +76,12 @@ class Checkpoint:
         """
         content = _read(Path(path))
         header = _header(Path(path), content)
-        tensors = safetensors.torch.load(content)
+        try:
+            tensors = safetensors.torch.load(content)
+        except safetensors.SafetensorError as error:
+            raise BadCheckpoint(
+                f"{path}: weights are cut short or damaged; fetch it again"
+            ) from error
         if _hash(tensors) != header.get("weights_sha256"):
             raise BadCheckpoint(f"{path}: weights do not match their checksum; fetch it again")
         broken = [name for name, value in tensors.items() if not value.isfinite().all()]

@@ -91,7 +91,7 @@ class CheckReport:
     missing: Mapping[str, str]
     """Why a value is not there, by its name."""
     assumed: Mapping[str, JSON]
-    """Slice thickness and the like."""
+    """The slices' profile, how the noise was found, and the like."""
 
     def measure(self, name: str) -> Measure:
         """By its name."""
@@ -110,6 +110,8 @@ class EnhancementReport:
     """Thin slices for a thick one."""
     plane: Plane
     """In which the slices lie."""
+    thickness: float | None
+    """Of a thick slice, mm, as the checks assume."""
     shape: tuple[int, int, int]
     """Of the enhanced scan, right, front, up."""
     spacing: tuple[float, float, float]

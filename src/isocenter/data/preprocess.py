@@ -143,7 +143,7 @@ class ThickScan(Preprocess):
 
     ratios: tuple[int, int] = (2, 8)
     """Smallest and largest ratio that it has learned from."""
-    halo: int = 2
+    halo: int = 4
     """Thick slices on each side that matter most to an output."""
     margin: int = 32
     """Pixels on each side, in the plane of the slices, that matter to an output."""

@@ -16,21 +16,18 @@ from torch import Tensor
 from isocenter.data.random import generator
 from isocenter.data.shapes import Image3, Mask3
 from isocenter.data.step import JSON, Step
+from isocenter.data.tissue_labels import FLUID, GREY, LESION, VESSEL, WHITE
 from isocenter.data.volume import Volume
 from isocenter.ops.filters import gaussian_blur
 
 __all__ = ["KnownHead", "paint_head", "paint_known_head", "paint_slice"]
 
-WHITE = (2, 41, 7, 46, 16, 28, 60, 85)
-GREY = (3, 42, 8, 47, 10, 49, 11, 50, 12, 51, 13, 52, 17, 53, 18, 54, 26, 58, 136, 137, 163, 164)
-FLUID = (4, 5, 14, 15, 24, 43, 44, 72)
 BRIGHTNESS = {
     "T1w": {"white": 0.85, "grey": 0.6, "fluid": 0.2},
     "T2w": {"white": 0.4, "grey": 0.55, "fluid": 0.95},
     "FLAIR": {"white": 0.5, "grey": 0.65, "fluid": 0.12},
 }
 """Typical tissue brightness relative to the head's 99th percentile."""
-LESION, VESSEL = (25, 57), (30, 62)
 OUTSIDE_BRAIN = 500
 """Labels from here on lie outside the brain."""
 SKIN_BRIGHTNESS, BONE_BRIGHTNESS = 0.75, 0.15

@@ -7,7 +7,6 @@ ones alike; both answers are averaged.  The U-Net is of our own measure.
 
 import itertools
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -68,9 +67,11 @@ class Planar(nn.Module):
 
         The middle of ``ratio`` thin slices is that of their thick one.
         """
+        ratio, n_thick = self.config.ratio, thick.shape[-1]
+        cubic = interpolation(n_thick * ratio, n_thick, Acquisition(ratio), order=3)
         # Short numbers would lose more than the correction can give back.
         with torch.autocast(thick.device.type, enabled=False):
-            thin = multiply_along(thick, _cubic(thick.shape[-1], self.config.ratio), 4)
+            thin = multiply_along(thick, cubic.T, 4)
         said = (self._across(thin, 2) + self._across(thin, 3)) / 2
         return torch.cat([thin + said[:, :1], said[:, 1:]], 1)
 
@@ -134,9 +135,3 @@ class _Block(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         said: Tensor = self.shortcut(maps) + self.main(maps)
         return said
-
-
-@lru_cache(maxsize=8)
-def _cubic(n_thick: int, ratio: int) -> Tensor:
-    """Cubic spline from thick slices to thin ones, (thick, thin)."""
-    return interpolation(n_thick * ratio, n_thick, Acquisition(ratio), order=3).T

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.optimize
 import torch
 from jaxtyping import Bool, Float32, Float64
@@ -13,9 +14,18 @@ from isocenter.ops.operator import LinearOperator
 
 __all__ = ["BrightnessMap", "fit_brightness_map"]
 
+Array = npt.NDArray[np.float64]
+
 N_KNOTS = 10
 ENOUGH = 200_000
 """Voxels from which a curve of so few knots does not change any more."""
+
+PULL = 0.01
+"""Share of the voxels that must lie beyond a line for its slope to be its own; slopes of fewer are
+drawn to that of one line through all, lest a lesion has a slope to itself."""
+N_ROUNDS = 2
+OUTLYING = 4.5
+"""Median residuals, about three standard deviations of noise, beyond which a voxel has no say."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +65,7 @@ def fit_brightness_map(
 ) -> BrightnessMap:
     """The rising curve T with the least ``|A T(image) - seen|`` within a mask.
 
-    The slopes of ten lines, with knots at quantiles of the image, enter ``A T(image)`` linearly:
+    The slopes of lines between evenly spaced knots enter ``A T(image)`` linearly:
     non-negative least squares (Lawson and Hanson, 1974, doi:10.1137/1.9781611971217).
 
     Args:
@@ -71,20 +81,33 @@ def fit_brightness_map(
     values = linear(image)[inside]
     every = max(1, len(values) // ENOUGH)
     values = values[::every]
-    ranks = torch.linspace(0.005, 0.995, N_KNOTS, dtype=torch.float64)
-    knots = torch.from_numpy(np.quantile(values.double().numpy(), ranks.numpy())).unique()
-    if len(knots) < 2:
+    low, high = np.quantile(values.double().numpy(), [0.005, 0.995])
+    knots = torch.linspace(low, high, N_KNOTS, dtype=torch.float64)
+    if not high > low:
         ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
         return BrightnessMap(ends, ends)
     n_lines = len(knots) - 1
     columns = [linear(_ramp(image, knots, line))[inside][::every] for line in range(n_lines)]
     table = torch.stack(columns, 1).double().numpy()
     target = seen[inside][::every].double().numpy()
-    # The start is free: it makes the mean right, whatever the rises are.
-    base, triangle = np.linalg.qr(table - table.mean(0))
-    rises, _ = scipy.optimize.nnls(triangle, base.T @ (target - target.mean()))
-    start = float(target.mean() - table.mean(0) @ rises)
+    slope = max(0.0, float(np.cov(values.double().numpy(), target)[0, 1] / values.double().var()))
+    usual = np.full(n_lines, slope * (high - low) / n_lines)
+    rises, start = _rises(table, target, usual)
+    for _ in range(N_ROUNDS):  # without what no curve explains, such as a lesion of one image
+        left = np.abs(target - start - table @ rises)
+        kept = left <= OUTLYING * max(float(np.median(left)), 1e-6 * (high - low))
+        rises, start = _rises(table[kept], target[kept], usual)
     return BrightnessMap(knots, torch.from_numpy(start + np.concatenate([[0.0], rises.cumsum()])))
+
+
+def _rises(table: Array, target: Array, usual: Array) -> tuple[Array, float]:
+    """From knot to knot, and the first value, which makes the mean right."""
+    base, triangle = np.linalg.qr(table - table.mean(0))
+    weight = np.sqrt(PULL * len(table))
+    rows = np.concatenate([triangle, weight * np.eye(len(usual))])
+    aims = np.concatenate([base.T @ (target - target.mean()), weight * usual])
+    rises, _ = scipy.optimize.nnls(rows, aims)
+    return rises, float(target.mean() - table.mean(0) @ rises)
 
 
 def _ramp(image: Image3, knots: Float64[Tensor, " n"], line: int) -> Image3:

@@ -89,15 +89,15 @@ def tissue_maps(
     return TissueMaps(csf, gm, wm, _continued(fit, data, box))
 
 
-def given_maps(csf: Image3, gm: Image3, wm: Image3) -> TissueMaps:
+def given_maps(csf: Image3, gm: Image3, wm: Image3, *, whole: bool = True) -> TissueMaps:
     """Maps that another program made, under no shading.
-
-    The three are divided by their sum where it is at least one half, and are 0 elsewhere.
 
     Args:
         csf: Probability of cerebrospinal fluid, 0 to 1.
         gm: Of grey matter.
         wm: Of white matter.
+        whole: Divide the three by their sum where it is at least one half, and set them to 0
+            elsewhere; else they stay what they are, but for rounding below 0.
 
     Raises:
         BadVolume: The shapes differ, a value is not between 0 and 1, a sum is well above 1,
@@ -122,7 +122,9 @@ def given_maps(csf: Image3, gm: Image3, wm: Image3) -> TissueMaps:
     inside = total >= 0.5
     if not bool(inside.any()):
         raise BadVolume("tissue maps hold no brain: their sum is below one half everywhere")
-    csf, gm, wm = (torch.where(inside, one.clamp_min(0) / total, 0.0) for one in maps.values())
+    csf, gm, wm = (one.clamp_min(0) for one in maps.values())
+    if whole:
+        csf, gm, wm = (torch.where(inside, one / total, 0.0) for one in (csf, gm, wm))
     return TissueMaps(csf, gm, wm, torch.ones_like(csf))
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "check_document",
     "document",
     "flag_text",
+    "flag_texts",
     "page",
 ]
 
@@ -29,6 +30,9 @@ MADE_BY = "isocenter_enhance"
 MAY_INVENT = "may hide or invent lesions"
 NOT_ASKED = "not asked for: --assess"
 NO_NETWORK = "the method has no network"
+MOST_FLAGS = 4
+"""Regions of a kind that are told one by one."""
+KINDS = {"changed": "changed more than they may", "inconsistent": "disagree with the scan"}
 NAMES = {
     "mean_square": "agreement with the scan",
     "null_share": "detail that was not measured",
@@ -64,6 +68,7 @@ def document(report: EnhancementReport, outputs: Mapping[str, str]) -> Document:
             "options": dict(report.options),
             "ratio": report.ratio,
             "slices": report.plane,
+            "assumed_thickness_mm": _rounded(report.thickness),
             "grid": {
                 "shape": list(report.shape),
                 "zooms": [round(mm, 4) for mm in report.spacing],
@@ -86,6 +91,7 @@ def document(report: EnhancementReport, outputs: Mapping[str, str]) -> Document:
                 weights_sha256=NO_NETWORK,
             ),
         },
+        assumed_thickness_mm="nothing could be checked",
         quality=NOT_ASKED,
     )
 
@@ -112,7 +118,7 @@ def page(report: EnhancementReport) -> str:
         may_invent=MAY_INVENT,
         names=NAMES,
         shown=shown,
-        flag_text=flag_text,
+        regions=flag_texts(report.checks),
         data_uri=lambda png: f"data:image/png;base64,{base64.b64encode(png).decode()}",
     )
 
@@ -124,6 +130,17 @@ def shown(measure: Measure) -> str:
     if measure.name in SHARES:
         return f"{100 * measure.value:.0f} %"
     return f"{measure.value:.3g}"
+
+
+def flag_texts(checks: CheckReport, most: int = MOST_FLAGS) -> list[str]:
+    """The largest regions of each kind in a few words, and how many more there are."""
+    said = []
+    for kind, what in KINDS.items():
+        flags = [flag for flag in checks.flags if flag.kind == kind]
+        said += [flag_text(flag) for flag in flags[:most]]
+        if len(flags) > most:
+            said.append(f"and {len(flags) - most} smaller regions that {what}")
+    return said
 
 
 def flag_text(flag: Flag) -> str:

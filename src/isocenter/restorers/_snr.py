@@ -10,8 +10,12 @@ from isocenter.data.volume import Volume
 from isocenter.measures import find_anatomy
 from isocenter.ops.regions import head_mask
 from isocenter.ops.scan_noise import air_sigma, tissue_sigma
+from isocenter.ops.tissue import TissueMaps
 
-__all__ = ["Noise", "scan_noise"]
+__all__ = ["AIR", "WHITE_MATTER", "Noise", "scan_noise"]
+
+AIR = "the air"
+WHITE_MATTER = "differences within white matter"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,27 +31,34 @@ class Noise:
     why_no_snr: str | None
 
 
-def scan_noise(scan: Volume, *, brain: Mask3 | None = None, axis: int | None = None) -> Noise:
+def scan_noise(
+    scan: Volume,
+    *,
+    brain: Mask3 | None = None,
+    tissue: TissueMaps | None = None,
+    axis: int | None = None,
+) -> Noise:
     """Noise from the air, else from differences within white matter, else within the head.
 
     Args:
         scan: Thick slices.
         brain: Where the brain is; found if not given.
+        tissue: Tissues on its grid; found if not given.
         axis: Across slices; that of the largest voxel side if not given.
 
     Raises:
         UsageError: The mask is on another grid.
     """
     axis = slice_axis(scan) if axis is None else axis
-    anatomy = find_anatomy(scan, brain=brain)
+    anatomy = find_anatomy(scan, brain=brain, tissue=tissue)
     maps = anatomy.tissue
     sigma: float | None = None
-    source = "the air"
+    source = AIR
     if anatomy.air is not None:
         sigma = air_sigma(scan.data[anatomy.air])
     if not sigma and maps is not None:
         sigma = tissue_sigma(scan.data, maps.wm > PURE, axis)
-        source = "differences within white matter"
+        source = WHITE_MATTER
     if not sigma:
         inside = head_mask(scan.data) if brain is None else brain
         sigma = tissue_sigma(scan.data, inside & (scan.data != 0), axis)

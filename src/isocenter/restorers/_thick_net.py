@@ -44,8 +44,8 @@ WITHIN = 16
 """Pixels around the core of a tile, in a slice; and thin slices across."""
 OF_SPLINES = ("planar", "slab_unet")
 """They interpolate by themselves, so that a value depends on all slices of its line:"""
-ACROSS_SPLINES = 6
-"""on one so many slices away by less than a thousandth."""
+ACROSS_SPLINES = 8
+"""on one so many slices away by less than 1e-4."""
 LOG_VARIANCES = (-30.0, 10.0)
 """The exponential of any of them is a number."""
 

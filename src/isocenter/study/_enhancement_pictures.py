@@ -18,8 +18,8 @@ __all__ = ["picture_rows"]
 PLANES = ("sagittal", "coronal", "axial")
 LARGEST_Z = 5.0
 """Standard deviations that are shown in full colour."""
-MOST_REGIONS = 4
-"""Flagged regions that get a row of pictures."""
+MOST_SLICES, MOST_REGIONS = 3, 6
+"""Slices with flagged regions that get a row of pictures, and rings in one."""
 RING_MM = (6.0, 25.0)
 """Radius of the ring around a region, at least and at most."""
 
@@ -54,16 +54,24 @@ def _places(made: Enhanced, checked: Checked, scan: Volume) -> Iterator[_Place]:
     for axis in sorted(range(3), key=lambda one: one == across):
         index = _middle(head, axis)
         thin = index * ratio + ratio // 2 if axis == across else index
-        number = f"slice {thin}" + (f" (of the scan: {index})" if axis == across else "")
-        yield _Place(f"{PLANES[axis]}, {number}", axis, index, thin)
-    for region in checked.changed[:MOST_REGIONS]:
-        title = f"{PLANES[across]}, slice {region.slice}: changed more than the uncertainty allows"
-        mark = _mark(region, made.image)
-        yield _Place(title, across, region.slice // ratio, region.slice, (mark,))
-    for region in checked.clusters[:MOST_REGIONS]:
-        title = f"{PLANES[across]}, slice {region.slice} of the scan: disagrees with it"
-        thin = region.slice * ratio + ratio // 2
-        yield _Place(title, across, region.slice, thin, (_mark(region, scan),))
+        told = f"slice {thin}" + (f" (of the scan: {index})" if axis == across else "")
+        yield _Place(f"{PLANES[axis]}, {told}", axis, index, thin)
+    for number, regions in _by_slice(checked.changed):
+        title = f"{PLANES[across]}, slice {number}: changed more than the uncertainty allows"
+        marks = tuple(_mark(one, made.image) for one in regions)
+        yield _Place(title, across, number // ratio, number, marks)
+    for number, regions in _by_slice(checked.clusters):
+        title = f"{PLANES[across]}, slice {number} of the scan: disagrees with it"
+        marks = tuple(_mark(one, scan) for one in regions)
+        yield _Place(title, across, number, number * ratio + ratio // 2, marks)
+
+
+def _by_slice(regions: tuple[Region, ...]) -> list[tuple[int, list[Region]]]:
+    """The slices with the largest regions, and the largest regions of each."""
+    found: dict[int, list[Region]] = {}
+    for one in regions:
+        found.setdefault(one.slice, []).append(one)
+    return [(number, inside[:MOST_REGIONS]) for number, inside in found.items()][:MOST_SLICES]
 
 
 def _row(
@@ -90,10 +98,10 @@ def _row(
                 (0.0, deepest),
                 place,
                 labels=("0", f"{deepest / white:.0%} of the head's brightness"),
-                why=f"{method} knows none",
+                why=f"{method} does not know how far off it may be",
             ),
             _map(
-                "disagreement with the scan (z)",
+                "disagreement (z)",
                 checked.consistency,
                 "balance",
                 (-LARGEST_Z, LARGEST_Z),

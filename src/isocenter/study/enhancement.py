@@ -12,8 +12,8 @@ import torch
 
 from isocenter.artifacts._low_field_scan import slice_axis
 from isocenter.assessors import assess
-from isocenter.assessors._grids import mask_of, on_grid
 from isocenter.data.enhancement import CheckReport, EnhancementReport, Flag, Measure
+from isocenter.data.grids import mask_of, on_grid
 from isocenter.data.io import Loaded, to_volume
 from isocenter.data.process import peak_rss
 from isocenter.data.random import child, generator
@@ -42,6 +42,7 @@ __all__ = [
     "told",
 ]
 
+OTHER_PROGRAM = "what the program has learned from is not known"
 NEAR_MM = 0.05
 """Difference of two affines that is no difference."""
 NORMAL_90 = 1.6448536269514722
@@ -139,6 +140,7 @@ def told(
         options=to_values(options),
         ratio=ratio,
         plane=PLANES[axis],
+        thickness=_thickness(checked, prepared.scan.spacing[axis]),
         shape=made.image.shape,
         spacing=made.image.spacing,
         facts=made.facts,
@@ -153,6 +155,12 @@ def told(
         has_deviation=made.deviation is not None,
         notes=tuple(dict.fromkeys((*map(str, said), *prepared.facts.warnings))),
     )
+
+
+def _thickness(checked: Checked, distance: float) -> float | None:
+    """Of a slice in mm, from its share of the slices' distance."""
+    share = checked.facts.get("thickness")
+    return share * distance if isinstance(share, float) else None
 
 
 def check_files(
@@ -184,6 +192,8 @@ def check_files(
     made, notes = as_enhanced(image, prepared.scan, deviation=spread)
     rng = child(generator(seed), "check")
     checked = check(made, prepared.scan, brain=prepared.brain, rng=rng)
+    unknown = dict.fromkeys(("prior_distance", "in_prior"), OTHER_PROGRAM)
+    checked = replace(checked, missing={**checked.missing, **unknown})
     return checks_of(checked), tuple(dict.fromkeys((*notes, *given.facts.warnings)))
 
 

@@ -5,24 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from isocenter.artifacts import SnrPrior, fit_prior
-from isocenter.artifacts._low_field_scan import PURE, slice_axis
-from isocenter.assessors._grids import mask_of
-from isocenter.assessors._measured import tissue_of
+from isocenter.artifacts import SnrPrior, fit_prior, segment_tissue
+from isocenter.data.grids import mask_of
 from isocenter.data.io import read
-from isocenter.data.shapes import Image3, Mask3
+from isocenter.data.shapes import Mask3
 from isocenter.data.step import JSON
 from isocenter.data.volume import Volume
 from isocenter.errors import BadVolume, IsocenterError
-from isocenter.measures import find_anatomy
-from isocenter.ops.scan_noise import air_sigma, tissue_sigma
 from isocenter.ops.tissue import TissueMaps, why_untrustworthy
+from isocenter.restorers._snr import AIR, WHITE_MATTER, scan_noise
 from isocenter.version import __version__
 
 __all__ = ["LeftOut", "Measured", "Source", "document", "fitted", "measured", "measured_each"]
-
-FROM_AIR = "air"
-FROM_TISSUE = "differences within white matter"
 
 
 @dataclass(frozen=True)
@@ -31,8 +25,8 @@ class Source:
 
     scan: Path
     brain: Path | None = None
-    tissue: tuple[Path, Path, Path] | None = None
-    """Probabilities of fluid, grey and white matter."""
+    tissue: tuple[Path, ...] = ()
+    """Three maps of probabilities, or one of labels; none to find them."""
 
 
 @dataclass(frozen=True)
@@ -59,22 +53,30 @@ class LeftOut:
 
 
 def measured_each(
-    sources: Sequence[Source], *, contrast: str | None = None
+    sources: Sequence[Source], *, contrast: str | None = None, backend: str = "em"
 ) -> Iterator[Measured | LeftOut]:
     """What each scan shows, or why it is left out, as soon as it is known.
 
     Args:
         sources: Scans, and what was given with them.
         contrast: Of all of them; else what each file says.
+        backend: ``"em"`` or ``"ants"``: who finds tissues that are not given.
     """
     for source in sources:
         try:
             scan = read(source.scan, contrast=contrast)
             brain = mask_of(source.brain, scan, "the brain mask") if source.brain else None
-            tissue = tissue_of(source.tissue, scan) if source.tissue else None
+            tissue = _tissue(source, scan, brain, backend)
             yield measured(scan, brain=brain, tissue=tissue, name=source.scan.name)
         except IsocenterError as error:
             yield LeftOut(source.scan.name, str(error))
+
+
+def _tissue(source: Source, scan: Volume, brain: Mask3 | None, backend: str) -> TissueMaps | None:
+    """Maps from files or by ANTs; ``None`` leaves them to be found with the rest."""
+    if source.tissue:
+        return segment_tissue(scan, backend=source.tissue)
+    return segment_tissue(scan, brain=brain, backend="ants") if backend == "ants" else None
 
 
 def measured(
@@ -94,26 +96,20 @@ def measured(
     Raises:
         BadVolume: No brain, tissues that cannot be told apart, or no noise that could be measured.
     """
-    anatomy = find_anatomy(scan, brain=brain, tissue=tissue)
-    maps = anatomy.tissue
-    if maps is None:
-        raise BadVolume(f"{anatomy.missing['tissue']}: give --brain or --tissue, or leave it out")
-    why = why_untrustworthy(maps, scan.data)
-    if why is not None:
-        raise BadVolume(f"the tissue maps are not to be built on: {why}")
-    if anatomy.air is not None:
-        sigma, source = air_sigma(scan.data[anatomy.air]), FROM_AIR
-    else:
-        inner = tissue_sigma(scan.data, maps.wm > PURE, slice_axis(scan))
-        sigma, source = inner or 0.0, FROM_TISSUE
-    if not sigma > 0:
+    if tissue is not None:
+        why = why_untrustworthy(tissue, scan.data)
+        if why is not None:
+            raise BadVolume(f"the tissue maps are not to be built on: {why}")
+    noise = scan_noise(scan, brain=brain, tissue=tissue)
+    if noise.sigma is None or noise.source not in (AIR, WHITE_MATTER):
         raise BadVolume(
             "no noise could be measured: there is no air around the head, and white matter is "
             "too small or without noise"
         )
+    if noise.snr is None:
+        raise BadVolume(f"{noise.why_no_snr}: give --brain or --tissue, or leave it out")
     digest = scan.origin.params.get("sha256") if scan.origin else None
-    wm, gm = (_mean(scan.data, share) / sigma for share in (maps.wm, maps.gm))
-    return Measured(name, str(digest) if digest else None, wm, gm, sigma, source)
+    return Measured(name, str(digest) if digest else None, *noise.snr, noise.sigma, noise.source)
 
 
 def fitted(
@@ -156,9 +152,3 @@ def document(
         "left_out": [{"name": one.name, "why": one.why} for one in left_out],
         "isocenter": __version__,
     }
-
-
-def _mean(data: Image3, share: Image3) -> float:
-    pure = share > PURE
-    weights = (pure if bool(pure.any()) else share).double()
-    return float((data.double() * weights).sum() / weights.sum())

@@ -25,8 +25,8 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Source
 from isocenter.datasets.label_heads import OUTSIDE_BRAIN, paint_slice
 from isocenter.ops.fourier import fft, ifft
-from isocenter.training.predictions import variant_of
 from isocenter.training.slices import turned
+from isocenter.training.variants import variant_of
 
 __all__ = [
     "BRIGHTEST",

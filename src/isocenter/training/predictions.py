@@ -1,7 +1,7 @@
 """What the network says of every version of every scan of some people; kept in one file."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -9,42 +9,30 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from isocenter.artifacts import versions
 from isocenter.assessors.hsfnet import Assessor, places
 from isocenter.data.atomic import write_bytes
-from isocenter.data.io import read
 from isocenter.data.preprocess import Slabs
 from isocenter.data.random import child, generator
 from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Source
 from isocenter.datasets.foreign_objects import paint_object
-from isocenter.datasets.label_heads import paint_head
 from isocenter.ops.slabs import find_head, take_slabs
-from isocenter.training.examples import (
-    Damage,
-    damage_scan,
-    full_reference,
-    vary,
-    with_field_of_view,
-)
+from isocenter.training.examples import full_reference
+from isocenter.training.variants import Version, damaged, variant_of, versions_of_presets
 
 __all__ = [
     "Predictions",
     "concatenate",
-    "damaged",
     "load",
     "predict",
     "predict_foreign",
     "predict_shading",
-    "variant_of",
 ]
 
 
 COLUMNS = ("person", "scan", "kind", "variant", "preset", "artifact", "level")
 """Parts of a row's name."""
 TENSORS = ("outputs", "features", "quality", "simple", "shading")
-Version = tuple[str, str, int]
-"""Preset, artifact, level."""
 Row = tuple[torch.Tensor, ...]
 """One row of each of ``TENSORS``."""
 
@@ -120,7 +108,7 @@ def predict(
     """
 
     def versions_of(source: Source) -> Iterator[Version]:
-        return _versions(presets if source.kind == "brain" else presets[:1])
+        return versions_of_presets(presets if source.kind == "brain" else presets[:1])
 
     return _all_rows(partial(_row, assessor), versions_of, scans, n_variants, seed, say)
 
@@ -147,7 +135,7 @@ def predict_shading(
     """
 
     def levels_of(source: Source) -> Iterator[Version]:
-        return (v for v in _versions(("physical",)) if v[1] == "bias")
+        return (v for v in versions_of_presets(("physical",)) if v[1] == "bias")
 
     return _all_rows(partial(_shading_row, preprocess), levels_of, scans, n_variants, seed, say)
 
@@ -197,23 +185,6 @@ def predict_foreign(
     return Predictions(tuple(names), *map(torch.stack, zip(*rows, strict=True)))
 
 
-def _versions(presets: Sequence[str]) -> Iterator[Version]:
-    yield "physical", "pristine", 0
-    for preset in presets:
-        for artifact, level in versions(preset):
-            yield preset, artifact, level
-
-
-def variant_of(source: Source, variant: int, rng: torch.Generator) -> Volume:
-    """The undamaged scan: as it is (0), or varied as in training."""
-    scan = replace(read(source.path), history=())
-    if variant > 0:
-        return vary(scan, source, rng=rng)
-    if source.kind == "labels":
-        return paint_head(scan, rng=rng)
-    return scan if source.kind == "head" else with_field_of_view(scan, rng=rng)
-
-
 def _row(assessor: Assessor, clean: Volume, version: Version, rng: torch.Generator) -> Row:
     """What the network says of one version, and the truth about it."""
     worse = damaged(clean, version, rng)
@@ -230,10 +201,3 @@ def _shading_row(preprocess: Slabs, clean: Volume, version: Version, rng: torch.
     batch = take_slabs(worse.data, worse.spacing, head, where, preprocess)
     quality = full_reference(clean, batch, worse, head, preprocess)
     return nothing, nothing, torch.nanmean(quality), nothing, torch.tensor(head.shading)
-
-
-def damaged(clean: Volume, version: Version, rng: torch.Generator) -> Volume:
-    """All levels of an artifact share a stream: only the strength differs between them."""
-    preset, artifact, level = version
-    damage = Damage(preset, ((artifact, level),) if level else ())
-    return damage_scan(clean, damage, rng=child(rng, artifact))

@@ -20,7 +20,9 @@ class Schedule:
     weight_decay: float = 0.02
     """Of matrices; vectors and scalars never decay."""
     warm_up: int = 200
-    """Steps over which the learning rate rises from 0; then it falls along a cosine."""
+    """Steps over which the learning rate rises from 0; then it falls along a cosine,"""
+    inverse: float | None = None
+    """or, where this is given, as ``1 / (1 + inverse * step)``."""
     average: float = 0.998
     """Decay of the exponential average of weights."""
     clip: float = 1.0
@@ -47,5 +49,7 @@ class Schedule:
         """Learning rate of a step, counted from 0."""
         if step < self.warm_up:
             return self.learning_rate * (step + 1) / self.warm_up
+        if self.inverse is not None:
+            return self.learning_rate / (1 + self.inverse * step)
         done = (step - self.warm_up) / max(1, self.n_steps - self.warm_up)
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))

@@ -19,7 +19,7 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Source
 from isocenter.ops.slabs import SHARE, find_head, simple_numbers, take_slabs
 from isocenter.training.examples import ExampleSet, full_reference
-from isocenter.training.predictions import damaged, variant_of
+from isocenter.training.variants import damaged, variant_of
 
 __all__ = [
     "VERSIONS",

@@ -8,7 +8,7 @@ import torch
 
 from isocenter.artifacts import SNR_PRIORS, low_field_scan
 from isocenter.artifacts._low_field_scan import noisy, slice_axis
-from isocenter.data.random import generator
+from isocenter.data.random import child, generator
 from isocenter.data.volume import Volume
 from isocenter.ops.thick_slices import Acquisition
 from isocenter.ops.tissue import TissueMaps
@@ -75,6 +75,41 @@ def test_a_tissue_that_is_nowhere_pure_still_has_a_mean() -> None:
     made = low_field_scan(scan, thin, Acquisition(8), snr=SNR, reference="gm", rng=generator(1))
     assert bool(made.scan.data.isfinite().all())
     assert made.sigma == pytest.approx(500 / SNR[1], rel=0.1)
+
+
+def test_shading_is_the_coils_and_leaves_the_noise_alone() -> None:
+    scan, tissue = two_blocks()
+    even, shaded = (
+        low_field_scan(
+            scan, tissue, Acquisition(4), snr=SNR, reference="wm", shading=level, rng=generator(1)
+        )
+        for level in (0, 3)
+    )
+    inside = even.clean > 0.5 * even.clean.max()
+    field = (shaded.clean / even.clean)[inside]
+    assert float(field.mean()) == pytest.approx(1, abs=0.02)
+    assert 0.4 < float(field.max() - field.min()) < 0.9
+    assert shaded.sigma == even.sigma
+    residual = shaded.scan.data - shaded.clean
+    assert float(residual.std()) == pytest.approx(even.sigma, rel=0.02)
+
+
+def test_a_persons_scan_does_not_depend_on_who_came_before() -> None:
+    scan, tissue = two_blocks()
+    people = ["one", "two", "three"]
+
+    def simulated(order: list[str]) -> dict[str, torch.Tensor]:
+        made = {}
+        for person in order:
+            rng = child(generator(7), person)
+            pair = SNR_PRIORS["siqt-t1-0.36T"].draw(rng)
+            given = Acquisition(8)
+            made[person] = low_field_scan(scan, tissue, given, snr=pair, reference="wm", rng=rng)
+        return {person: one.scan.data for person, one in made.items()}
+
+    there, back = simulated(people), simulated(people[::-1])
+    assert all(torch.equal(there[person], back[person]) for person in people)
+    assert not torch.equal(there["one"], there["two"])
 
 
 def test_noise_depends_on_its_stream_alone_and_is_as_strong_as_asked() -> None:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from isocenter.assessors import NoRating, Rating, ratings, scores_of_file
-from isocenter.assessors._grids import mask_of, on_grid
 from isocenter.assessors._measured import measured
+from isocenter.data.grids import mask_of, on_grid
 from isocenter.data.volume import Volume
 from isocenter.datasets.mriqc import MEASURES, MeasuredScan
 from isocenter.datasets.populations import percentile, populations

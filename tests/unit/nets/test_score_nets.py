@@ -128,13 +128,13 @@ def test_ddpm_is_what_it_says() -> None:
 
     first = slow.convolve("into", 2 * image[0].double().numpy() - 1)
     second = block("down.0.0.block", first)
-    third = slow.convolve("shrink.0", np.pad(second, ((0, 0), (0, 1), (0, 1))), 0, 2)
+    third = slow.convolve("shrink.0.convolution", np.pad(second, ((0, 0), (0, 1), (0, 1))), 0, 2)
     fourth = block("down.1.0.block", third)
     maps = slow.attend("middle.0.attend", block("middle.0.block", fourth), 8)
     maps = block("middle.1.block", maps)
     maps = block("up.0.0.block", np.concatenate([maps, fourth]))
     maps = block("up.0.1.block", np.concatenate([maps, third]))
-    maps = slow.convolve("grow.0", fourfold(maps))
+    maps = slow.convolve("grow.0.convolution", fourfold(maps))
     maps = block("up.1.0.block", np.concatenate([maps, second]))
     maps = block("up.1.1.block", np.concatenate([maps, first]))
     expected = slow.convolve("out", swish(slow.norm("norm", maps, 4)))
@@ -173,8 +173,8 @@ def test_ncsnpp_is_what_it_says() -> None:
     pixels = image[0].double().numpy()
     first = slow.convolve("into", pixels)
     second = block("down.0.0.block", first)
-    fed = slow.convolve("feed.0", filtered(pixels, 1, 1, 2, 2), 0, 2)
-    third = (fed + block("shrink.0", second, "down")) * half
+    fed = slow.convolve("shrink.0.feed", filtered(pixels, 1, 1, 2, 2), 0, 2)
+    third = (fed + block("shrink.0.block", second, "down")) * half
     fourth = block("down.1.0.block", third)
     maps = slow.attend("middle.0.attend", block("middle.0.block", fourth), 4) * half
     maps = block("middle.1.block", maps)

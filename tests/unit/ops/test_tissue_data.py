@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import isocenter as iso
-from isocenter.datasets.label_heads import FLUID, GREY, LESION, VESSEL, WHITE, paint_known_head
+from isocenter.data.tissue_labels import FLUID, GREY, LESION, VESSEL, WHITE
+from isocenter.datasets.label_heads import paint_known_head
 from isocenter.ops.tissue import tissue_maps, why_untrustworthy
 
 pytestmark = pytest.mark.data

@@ -37,7 +37,7 @@ def made_checks(**changes: object) -> CheckReport:
         in_prior=None,
         warnings=("1 region (slice 41) changed more than the uncertainty allows",),
         missing={"snr": "no brain was found", "prior_distance": "no brain was found"},
-        assumed={"thickness_mm": 3.75, "knots": [1, 2]},
+        assumed={"thickness": 0.75, "noise_from": "the air", "knots": [1, 2]},
     )
     return replace(checks, **changes)  # type: ignore[arg-type]
 
@@ -52,6 +52,7 @@ def made_enhancement(name: str = "low_T2w.nii.gz", **changes: object) -> Enhance
         options={"ratio": 0, "axis": None, "members": 4, "max_memory": 2.0},
         ratio=5,
         plane="axial",
+        thickness=3.75,
         shape=(200, 220, 150),
         spacing=(1.0, 1.0, 1.0),
         facts={
@@ -66,7 +67,7 @@ def made_enhancement(name: str = "low_T2w.nii.gz", **changes: object) -> Enhance
                 (
                     Picture("scan, as acquired", PNG),
                     Picture("standard deviation", PNG, scale=scale),
-                    Picture("disagreement with the scan (z)", None, "no noise"),
+                    Picture("disagreement (z)", None, "no noise"),
                 ),
             ),
         ),

@@ -13,9 +13,8 @@ from isocenter.data.io import write
 from isocenter.data.volume import Volume
 from isocenter.errors import BadVolume, UsageError
 from isocenter.ops.tissue import TissueMaps
+from isocenter.restorers._snr import AIR, WHITE_MATTER
 from isocenter.study.low_field_prior import (
-    FROM_AIR,
-    FROM_TISSUE,
     LeftOut,
     Measured,
     Source,
@@ -38,7 +37,7 @@ def quiet_head() -> Volume:
 
 def test_signal_over_noise_of_a_head_in_air() -> None:
     one = measured(quiet_head(), brain=BRAIN, tissue=tissues())
-    assert one.noise_from == FROM_AIR
+    assert one.noise_from == AIR
     assert one.sigma == pytest.approx(AIR_SIGMA, rel=0.02)
     assert (one.wm, one.gm) == pytest.approx((100, 70), rel=0.02)
 
@@ -46,7 +45,7 @@ def test_signal_over_noise_of_a_head_in_air() -> None:
 def test_signal_over_noise_of_a_brain_without_air() -> None:
     head = quiet_head()
     one = measured(replace(head, data=head.data * BRAIN), brain=BRAIN, tissue=tissues())
-    assert one.noise_from == FROM_TISSUE
+    assert one.noise_from == WHITE_MATTER
     assert (one.wm, one.gm) == pytest.approx((100, 70), rel=0.05)
 
 
@@ -88,11 +87,11 @@ def test_each_scan_is_measured_or_left_out_with_its_reason(tmp_path: Path) -> No
 
 def test_the_prior_of_what_was_measured() -> None:
     pairs = np.random.default_rng(1).multivariate_normal([40, 50], [[9, 6], [6, 16]], 8)
-    found = [Measured(f"{i}", None, a, b, 1.0, FROM_AIR) for i, (a, b) in enumerate(pairs)]
+    found = [Measured(f"{i}", None, a, b, 1.0, AIR) for i, (a, b) in enumerate(pairs)]
     prior = fitted(found, contrast="FLAIR")
     assert prior.mean == pytest.approx(tuple(pairs.mean(0)))
     assert prior.reference == "gm"
-    assert "8 FLAIR scans; noise from air" in prior.provenance
+    assert "8 FLAIR scans; noise from the air" in prior.provenance
     assert fitted(found, reference="wm", contrast=None).reference == "wm"
     said = document(prior, found, [LeftOut("x", "no brain")])
     assert len(said["scans"]) == 8  # type: ignore[arg-type]

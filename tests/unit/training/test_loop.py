@@ -343,6 +343,11 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates[-1] == pytest.approx(0.02, rel=0.05)
 
 
+def test_the_rate_falls_as_one_over_the_steps_where_that_is_asked_for() -> None:
+    schedule = Schedule(n_steps=9, batch=1, warm_up=2, learning_rate=2.0, inverse=0.5)
+    assert [schedule.rate(step) for step in (0, 1, 2, 6)] == [1.0, 2.0, 1.0, 0.5]
+
+
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fabrics, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'isocenter\[train\]'"):

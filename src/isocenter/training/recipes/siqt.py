@@ -137,9 +137,7 @@ class SiqtRecipe(Recipe):
         """The network with the brightness, the ratios and the noise that it knows."""
         ratios = (self.ratio,) if self.ratio else self.draws.ratios
         least, most = self.draws.noise
-        seen = ThickScan(
-            ratios=(min(ratios), max(ratios)), halo=self.draws.halo, least=least, most=most
-        )
+        seen = ThickScan(ratios=(min(ratios), max(ratios)), least=least, most=most)
         return Checkpoint(
             net=self.net,
             config=asdict(self.config),
