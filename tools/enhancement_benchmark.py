@@ -69,7 +69,10 @@ def main() -> None:
                         file.write(json.dumps(row) + "\n")
                     print(_line(row), flush=True)
     rows = list(done.values())
-    fitted = fit([row for row in rows if row["method"] == options.calibrate])
+    if options.calibration:
+        fitted = json.loads(options.calibration.read_text(encoding="utf-8"))
+    else:
+        fitted = fit([row for row in rows if row["method"] == options.calibrate])
     if fitted:
         write_text(options.out / "calibration.json", json.dumps(fitted, indent=1) + "\n")
     write_text(options.out / "table.md", tables(rows, options.calibrate, fitted))
@@ -246,6 +249,7 @@ def _options() -> argparse.Namespace:
         "--tissue", nargs="*", default=[], help="methods whose tissues are measured"
     )
     parser.add_argument("--calibrate", default="siqt", help="method whose deviation is calibrated")
+    parser.add_argument("--calibration", type=Path, help="factors to judge, instead of fitting")
     parser.add_argument("--members", type=int, default=4)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)

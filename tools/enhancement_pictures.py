@@ -1,6 +1,6 @@
 """Pictures of enhanced scans for the documentation, and what the assessor says of them.
 
-    python tools/enhancement_pictures.py --data DATA --out docs/images [--weights FILE]
+    python tools/enhancement_pictures.py --data DATA --out docs/images [--weights FILE] [--assess]
 
 ``enhance-simulated.png``: one sagittal plane of a test person, r = 4, noise of 2 %; above the
 truth, cubic splines and the enhanced scan, below the deviation and the errors of both.
@@ -23,7 +23,7 @@ from isocenter.data.atomic import write_bytes
 from isocenter.data.random import generator
 from isocenter.data.volume import Volume
 from isocenter.datasets.collection import sources
-from isocenter.ops.pictures import coloured, picture
+from isocenter.ops.pictures import coloured, picture, strip
 from isocenter.ops.regions import head_scale
 from isocenter.restorers import reconstruct, siqt
 from isocenter.restorers._enhanced import Enhanced
@@ -37,16 +37,15 @@ MOST_DOUBT, MOST_ERROR = 0.12, 0.2
 FIELD_MM = 250.0
 """Of view; the files say no voxel size, the size of the head says about this."""
 GAP = 4
-SIDE = 220
-COLOURS = 96
-"""Of the palette; both keep a file small."""
+SIDE, N_TONES = 190, 64
+"""Of a panel, and of the palette's greys and colours each; both keep a file small."""
 
 
 def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
-    write_bytes(options.out / "enhance-simulated.png", _simulated(options))
     write_bytes(options.out / "enhance-low-field.png", _low_field(options))
+    write_bytes(options.out / "enhance-simulated.png", _simulated(options))
 
 
 def _simulated(options: argparse.Namespace) -> bytes:
@@ -79,7 +78,8 @@ def _low_field(options: argparse.Namespace) -> bytes:
         scan = _scan(reconstruct(isocenter.read_kspace(file), "rss", rng=generator(0)).image.abs())
         made = _enhanced(scan, options)
         scale, here = head_scale(scan.data), BETWEEN[1] * RATIO
-        print(name, tuple(scan.shape), *_said(scan, made))
+        if options.assess:
+            print(name, tuple(scan.shape), *_said(scan, made))
         rows.append(
             [
                 picture(scan, scale, AXIS, BETWEEN[0]),
@@ -127,8 +127,17 @@ def _mosaic(rows: list[list[bytes]]) -> bytes:
             left += one.width + GAP
         top += max(one.height for one in row) + GAP
     buffer = io.BytesIO()
-    whole.quantize(COLOURS).save(buffer, format="PNG", optimize=True)
+    flat = whole.quantize(palette=_palette(), dither=Image.Dither.NONE)
+    flat.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _palette() -> Image.Image:
+    greys = np.linspace(0, 255, N_TONES).round().astype(int).repeat(3).tolist()
+    heat = np.asarray(Image.open(io.BytesIO(strip("heat", N_TONES))).convert("RGB")).ravel()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*greys, *heat.tolist()])
+    return palette
 
 
 def _panel(png: bytes) -> Image.Image:
@@ -142,6 +151,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--weights", default="", help="checkpoint; the shipped one if not given")
+    parser.add_argument("--assess", action="store_true", help="also print what the assessor says")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 

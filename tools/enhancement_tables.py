@@ -92,20 +92,26 @@ def tables(rows: Sequence[Row], calibrated: str, fitted: Mapping[str, Any]) -> s
 
 
 def _fidelity(rows: Sequence[Row]) -> list[str]:
-    lines = []
-    for condition, ratio in _pairs(rows, ("plain", "lowfield")):
-        some = [r for r in rows if (r["condition"], r["ratio"]) == (condition, ratio)]
-        lines += [f"\n{condition}, r = {ratio}, {_count(some)}", ""]
+    lines: list[str] = []
+    groups = [[row for row in rows if _of(row) == one] for one in dict.fromkeys(map(_of, rows))]
+    for known, (condition, ratio) in (
+        (group, pair) for group in groups for pair in _pairs(group, ("plain", "lowfield"))
+    ):
+        some = [r for r in known if (r["condition"], r["ratio"]) == (condition, ratio)]
+        lines += [f"\n{condition}, r = {ratio}, {_of(some[0])}, {_count(some)}", ""]
         lines += _compared(some, "")
         if condition == "lowfield":
             lines += ["", "the same, against the high-field scan:", ""]
             lines += _compared(some, "_high")
             if ratio in PUBLISHED:
                 psnr, ssim = PUBLISHED[ratio]
-                lines.append(
-                    f"| published README, other people and SSIM | - | {ssim} | {psnr} | - |"
-                )
+                lines.append(f"| published README, other people, SSIM | - | {ssim} | {psnr} | - |")
     return lines
+
+
+def _of(row: Row) -> str:
+    """The data set."""
+    return str(row["person"].split("/")[0])
 
 
 def _compared(rows: Sequence[Row], ending: str) -> list[str]:
