@@ -60,7 +60,8 @@ def test_a_run_that_is_stopped_on_the_way_ends_as_one_that_was_not(
     for ending in endings:
         words = simulation(clean, out, "--workers", "2", "--resume", "--quiet")
         with subprocess.Popen(words, stderr=subprocess.PIPE) as process:
-            enough = kept + 8
+            # Early, since on a busy machine the others are made while the signal is on its way.
+            enough = kept + 2
             wait_for(lambda: n_done(out) >= enough, process)  # noqa: B023
             process.send_signal(ending)
             process.wait()
