@@ -38,6 +38,14 @@ def simulation(clean: Path, out: Path, *words: str) -> list[str]:
     return [*command, *CHOICE, *words]
 
 
+@pytest.fixture
+def heeding_interrupts() -> Iterator[None]:
+    """Programs that are started heed them, also where this one is a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def n_done(out: Path) -> int:
     return len(list(out.glob("images/**/*.json")))
 
@@ -51,6 +59,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) ->
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("heeding_interrupts")
 @pytest.mark.parametrize("endings", [(signal.SIGKILL, signal.SIGKILL), (signal.SIGINT,)])
 def test_a_run_that_is_stopped_on_the_way_ends_as_one_that_was_not(
     clean: Path, undisturbed: dict[str, bytes], tmp_path: Path, endings: tuple[signal.Signals, ...]
