@@ -1,25 +1,13 @@
 """Straight lines from slice to slice: the floor that every other method is compared with."""
 
-from dataclasses import dataclass
-
 from torch import Generator
 
 from isocenter.data.volume import Volume
 from isocenter.restorers._enhanced import Enhanced
+from isocenter.restorers._interpolating import Options, by_splines
 from isocenter.restorers._restored import Progress
-from isocenter.restorers._thick import interpolated, thick
 
 __all__ = ["Options", "enhance"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How many thin slices, and across which axis."""
-
-    ratio: int = 0
-    """Thin slices for a thick one, 2 to 8; 0: the slices' distance over the pixels' width."""
-    axis: int | None = None
-    """Across slices, 0 to 2 in RAS+; that of the largest voxel side if not given."""
 
 
 def enhance(
@@ -40,10 +28,4 @@ def enhance(
         BadVolume: Isotropic voxels.
         UsageError: A ratio or an axis that does not go with the voxels.
     """
-    given = thick(scan, ratio=options.ratio, axis=options.axis)
-    image = interpolated(given, order=1)
-    cubic = interpolated(given, order=3)
-    if progress is not None:
-        progress(1, 1)
-    facts = {"ratio": given.ratio, "axis": given.axis}
-    return Enhanced(image, None, None, None, cubic, facts)
+    return by_splines(scan, options, 1, progress)
