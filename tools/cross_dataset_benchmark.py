@@ -20,7 +20,7 @@ import torch
 
 from isocenter.data.atomic import write_text
 from isocenter.training.answers.judge import answers
-from isocenter.training.answers.scoring import Method, pooled, scored
+from isocenter.training.answers.scoring import Method, cell, pooled, scored
 from isocenter.training.benchmark_baselines import Baseline, baseline_outcomes
 from isocenter.training.engine.outcomes import Outcomes
 from isocenter.training.engine.run import Run, read_recipe, train
@@ -202,16 +202,9 @@ def _rows(origin: Origin, target: str, scores: dict) -> list[list[str]]:  # type
         figures = [method["figures"].get(name) for name in FIGURES]
         difference = (figures[0] or {}).get("difference")
         counted = f"{scores['people']} ({scores['n']} images)"
-        cells = [_cell(entry) for entry in (*figures, difference)]
+        cells = [cell(entry) for entry in (*figures, difference)]
         rows.append([origin.source, target, counted, method["name"], *cells])
     return rows
-
-
-def _cell(entry: dict | None) -> str:  # type: ignore[type-arg]
-    if entry is None or entry["value"] is None:
-        return "-"
-    low, high = ("-" if end is None else f"{end:.3f}" for end in entry["interval"])
-    return f"{entry['value']:.3f} [{low}, {high}]"
 
 
 def _say(name: str) -> Callable[[str], None]:

@@ -21,7 +21,7 @@ import torch
 from isocenter.data.atomic import write_text
 from isocenter.data.volume import Volume
 from isocenter.training.answers.judge import answers
-from isocenter.training.answers.scoring import Method, scored
+from isocenter.training.answers.scoring import Method, cell, scored
 from isocenter.training.baselines import Row, brisque_svr
 from isocenter.training.engine.outcomes import Outcomes
 from isocenter.training.engine.run import Run, read_recipe, train
@@ -149,7 +149,7 @@ def _table(scores: dict, out: Path) -> str:  # type: ignore[type-arg]
         seconds = out / method["name"] / "seconds.txt"
         minutes = f"{float(seconds.read_text()) / 60:.1f}" if seconds.exists() else "-"
         size = f"{_n_parameters(out / method['name']):,}" if method["name"] in NETWORKS else "-"
-        lines.append([method["name"], size, *map(_cell, figures), _cell(difference), minutes])
+        lines.append([method["name"], size, *map(cell, figures), cell(difference), minutes])
     told = f"{scores['n']} volumes of {scores['people']} people; 95 % intervals by person"
     return "\n".join([told, "", *(f"| {' | '.join(line)} |" for line in lines)]) + "\n"
 
@@ -159,13 +159,6 @@ def _n_parameters(folder: Path) -> int:
     assert isinstance(recipe, HySNetRecipe)
     net = build_label_net(recipe.net, recipe.config(), recipe.size, seed=0)
     return sum(weight.numel() for weight in net.parameters())
-
-
-def _cell(entry: dict | None) -> str:  # type: ignore[type-arg]
-    if entry is None or entry["value"] is None:
-        return "-"
-    low, high = ("-" if end is None else f"{end:.3f}" for end in entry["interval"])
-    return f"{entry['value']:.3f} [{low}, {high}]"
 
 
 def _say(row: str) -> Callable[[str], None]:

@@ -13,7 +13,7 @@ from isocenter.statistics.bootstrap import draws_by_person, two_sided
 from isocenter.training.answers.figures import figures_of
 from isocenter.training.engine.outcomes import Outcomes
 
-__all__ = ["Method", "markdown", "pooled", "scored"]
+__all__ = ["Method", "cell", "markdown", "pooled", "scored"]
 
 Array = npt.NDArray[np.float64]
 N_DRAWS = 1000
@@ -92,7 +92,7 @@ def markdown(scores: Mapping[str, Any]) -> str:
     head = ["figure", *(method["name"] for method in methods)]
     lines = [_row(head), _row(["---"] * len(head))]
     lines += [
-        _row([name, *(_cell(method["figures"].get(name)) for method in methods)]) for name in names
+        _row([name, *(cell(method["figures"].get(name)) for method in methods)]) for name in names
     ]
     told = f"{scores['n']} items of {scores['people']} people; in brackets 95 % intervals by person"
     others = [
@@ -100,10 +100,18 @@ def markdown(scores: Mapping[str, Any]) -> str:
         for method in methods[1:]
     ]
     head = [f"minus {methods[0]['name']}", *(name for name, _ in others)]
-    paired = [_row([name, *(_cell(found.get(name)) for _, found in others)]) for name in names]
+    paired = [_row([name, *(cell(found.get(name)) for _, found in others)]) for name in names]
     if others:
         lines += ["", _row(head), _row(["---"] * len(head)), *paired]
     return "\n".join([told, "", *lines]) + "\n"
+
+
+def cell(entry: Mapping[str, Any] | None) -> str:
+    """A figure of :func:`scored` with its interval; a dash where there is none."""
+    if entry is None or entry["value"] is None:
+        return "-"
+    low, high = ("-" if end is None else f"{end:.3f}" for end in entry["interval"])
+    return f"{entry['value']:.3f} [{low}, {high}]"
 
 
 def _in_common(methods: Sequence[Method]) -> list[Method]:
@@ -160,10 +168,3 @@ def _plain(value: float) -> float | None:
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _cell(entry: Mapping[str, Any] | None) -> str:
-    if entry is None or entry["value"] is None:
-        return "-"
-    low, high = ("-" if end is None else f"{end:.3f}" for end in entry["interval"])
-    return f"{entry['value']:.3f} [{low}, {high}]"
