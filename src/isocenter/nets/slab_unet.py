@@ -42,7 +42,7 @@ class Config:
         UsageError: Numbers that do not fit each other.
     """
 
-    widths: tuple[int, ...] = (64, 96, 144)
+    widths: tuple[int, ...] = (64, 128, 192)
     """Channels of each level; the first one works at 1 / ``door`` of the resolution."""
     n_down: tuple[int, ...] = (1, 1, 2)
     """Blocks of each level on the way down; those of the last level are the bottom."""

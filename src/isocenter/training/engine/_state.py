@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from isocenter.errors import BadCheckpoint
 __all__ = ["Progress", "load_weights", "read_state", "save_weights", "write_state"]
 
 Tensors = dict[str, Tensor]
+Optimizers = Sequence[torch.optim.Optimizer]
 
 
 @dataclass
@@ -42,20 +44,21 @@ class Progress:
 
 
 def write_state(
-    path: Path, net: nn.Module, average: Tensors, adam: torch.optim.Optimizer, progress: Progress
+    path: Path, net: nn.Module, average: Tensors, optimizers: Optimizers, progress: Progress
 ) -> None:
     """Replace the file by the present state, or leave it whole."""
     tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
-    for i, state in adam.state_dict()["state"].items():
-        tensors |= {f"adam.{i}.{key}": value for key, value in state.items()}
+    for k, optimizer in enumerate(optimizers):
+        for i, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{k}.{i}.{key}": value for key, value in state.items()}
     text = json.dumps(asdict(progress)).encode()
     tensors["progress"] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
     save_weights(path, tensors)
 
 
-def read_state(path: Path, net: nn.Module, adam: torch.optim.Optimizer) -> tuple[Tensors, Progress]:
-    """Inverse of :func:`write_state`: fills ``net`` and ``adam``, returns average and progress.
+def read_state(path: Path, net: nn.Module, optimizers: Optimizers) -> tuple[Tensors, Progress]:
+    """Inverse of :func:`write_state`: fills ``net`` and ``optimizers``, returns average and progress.
 
     Raises:
         BadCheckpoint: The file is damaged or belongs to another network.
@@ -63,12 +66,8 @@ def read_state(path: Path, net: nn.Module, adam: torch.optim.Optimizer) -> tuple
     tensors = load_weights(path)
     try:
         net.load_state_dict(_below(tensors, "net."))
-        states: dict[int, Tensors] = {}
-        for name, value in _below(tensors, "adam.").items():
-            index, key = name.split(".", 1)
-            states.setdefault(int(index), {})[key] = value
-        groups = adam.state_dict()["param_groups"]
-        adam.load_state_dict({"state": states, "param_groups": groups})
+        for k, optimizer in enumerate(optimizers):
+            _fill(optimizer, _below(tensors, f"optimizer.{k}."))
         progress = Progress(**json.loads(tensors["progress"].numpy().tobytes()))
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         told = str(error).splitlines()[-1].strip()
@@ -76,6 +75,15 @@ def read_state(path: Path, net: nn.Module, adam: torch.optim.Optimizer) -> tuple
             f"{path} does not fit this training: {told}; use a new --out"
         ) from error
     return _below(tensors, "average."), progress
+
+
+def _fill(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    states: dict[int, Tensors] = {}
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        states.setdefault(int(index), {})[key] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": states, "param_groups": groups})
 
 
 def save_weights(path: Path, tensors: Tensors) -> None:

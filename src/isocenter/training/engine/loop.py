@@ -24,6 +24,7 @@ from isocenter.training.engine._state import (
 )
 from isocenter.training.engine.chance import drawing_parts, drawn_from
 from isocenter.training.engine.interrupt import ignore_signals, noted_signals
+from isocenter.training.engine.optimizers import make_optimizers
 from isocenter.training.engine.recipe import Task
 from isocenter.training.engine.schedule import Schedule
 
@@ -68,8 +69,8 @@ class Trainer:
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             # Batch statistics of the whole batch, not of each process's share.
             self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
-        self.adam = torch.optim.AdamW(_groups(self.net, schedule.weight_decay))
-        self._net, self._adam = fabric.setup(self.net, self.adam)
+        self.optimizers = make_optimizers(self.net, schedule)
+        self._net, *self._movers = fabric.setup(self.net, *self.optimizers)
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         self.progress = Progress()
         self._parts = drawing_parts(self.net)
@@ -128,7 +129,7 @@ class Trainer:
     def save(self) -> None:
         """Write the whole state; the file of the last save is replaced only when complete."""
         if self.fabric.is_global_zero:
-            write_state(self.folder / STATE, self.net, self.average, self.adam, self.progress)
+            write_state(self.folder / STATE, self.net, self.average, self.optimizers, self.progress)
             write_text(self.folder / CURVE[0], curve.table(self.progress.curve))
             write_text(self.folder / CURVE[1], curve.page(self.progress.curve, self.folder.name))
         self.fabric.barrier()
@@ -142,7 +143,7 @@ class Trainer:
         file = self.folder / STATE
         if not file.exists():
             return False
-        average, self.progress = read_state(file, self.net, self.adam)
+        average, self.progress = read_state(file, self.net, self.optimizers)
         self.average = {k: v.to(self.fabric.device) for k, v in average.items()}
         return True
 
@@ -172,18 +173,19 @@ class Trainer:
         return range(first * size + self.fabric.global_rank, last * size, self.fabric.world_size)
 
     def _step(self, parts: list[Any]) -> float:
-        for group in self.adam.param_groups:
-            group["lr"] = self.schedule.rate(self.step)
-        self.adam.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["share"] * self.schedule.rate(self.step)
+            optimizer.zero_grad(set_to_none=True)
         rng = child(generator(self.seed), "step", self.step, self.fabric.global_rank)
         with drawn_from(rng, self._parts, self.fabric.device):
             losses = [self._backward(part, i) for i, part in enumerate(parts)]
-        norm = self.fabric.clip_gradients(
-            self._net, self._adam, max_norm=self.schedule.clip, error_if_nonfinite=False
-        )
-        if norm is not None and not math.isfinite(float(norm)):
+        # Of all weights together; nothing is scaled in bfloat16, so that Fabric need not know.
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.schedule.clip)
+        if not math.isfinite(float(norm)):
             raise self._diverged("gradient", range(len(parts)))
-        self._adam.step()
+        for mover in self._movers:
+            mover.step()
         self.progress.step += 1
         self._move_average()
         return sum(losses) / len(losses)
@@ -286,18 +288,6 @@ class Trainer:
                     self.average[name].lerp_(value, 1 - decay)
                 else:
                     self.average[name].copy_(value)
-
-
-def _groups(net: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Matrices decay, vectors and the scan's rates do not."""
-    named = list(net.named_parameters())
-    free = ("A_logs", "Ds", "dt_projs_bias")
-    decayed = [p for n, p in named if p.ndim > 1 and not n.endswith(free)]
-    others = [p for n, p in named if not (p.ndim > 1 and not n.endswith(free))]
-    return [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
 
 
 def _moved(batch: Any, device: torch.device) -> Any:

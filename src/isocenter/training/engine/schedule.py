@@ -16,6 +16,8 @@ class Schedule:
     n_steps: int
     batch: int
     """Examples of a step, whatever the number of processes that share them."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """``muon`` moves matrices and kernels by steps that are made orthogonal, the rest by AdamW."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     """Of matrices; vectors and scalars never decay."""

@@ -43,13 +43,13 @@ MOST_GAIN = 5.0
 class Draws:
     """How often what is drawn, and how strong it is."""
 
-    plain: float = 0.75
+    plain: float = 0.8
     """Share of crops with the contrast of the scan,"""
-    recontrasted: float = 0.1
+    recontrasted: float = 0.08
     """with other brightness of white and grey matter,"""
-    curved: float = 0.08
+    curved: float = 0.06
     """under a smooth curve of brightness,"""
-    painted: float = 0.07
+    painted: float = 0.06
     """painted from label maps."""
     restored: float = 0.0
     """Share of recontrasted crops whose thick slices alone get the low field's T1w contrast: their
@@ -60,7 +60,7 @@ class Draws:
     stripped: float = 0.5
     """Share of brains without their head among painted crops."""
     ratios: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
-    ratio_weights: tuple[float, ...] = (0.03, 0.03, 0.45, 0.03, 0.03, 0.03, 0.40)
+    ratio_weights: tuple[float, ...] = (0.02, 0.02, 0.45, 0.02, 0.02, 0.02, 0.45)
     thickness: tuple[float, float] = (0.7, 1.0)
     """Full width of a slice over the distance of slices; 0.75 in two crops of five."""
     rect: float = 0.2

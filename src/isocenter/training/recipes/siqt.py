@@ -58,12 +58,13 @@ class SiqtRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=6000,
+            n_steps=15000,
             batch=16,
-            learning_rate=5e-4,
+            optimizer="muon",
+            learning_rate=3e-3,
             weight_decay=1e-4,
             warm_up=100,
-            average=0.998,
+            average=0.999,
             precision="bf16",
             validate_every=500,
             save_every=100,
