@@ -67,24 +67,38 @@ class Planar(nn.Module):
 
         The middle of ``ratio`` thin slices is that of their thick one.
         """
+        thin = self._interpolated(thick)
+        # Across y, the two axes change places twice.
+        other = self._across(self._bordered(thin.transpose(2, 3))).transpose(2, 3)
+        said = (self._across(self._bordered(thin)) + other) / 2
+        return torch.cat([thin + said[:, :1], said[:, 1:]], 1)
+
+    def of_inner_planes(self, thick: Tensor) -> Tensor:
+        """As in a call, but only the planes across x that have all their neighbours."""
+        half = self.config.n_planes // 2
+        thin = self._interpolated(thick)
+        said = self._across(thin)
+        return torch.cat([thin[:, :, half:-half] + said[:, :1], said[:, 1:]], 1)
+
+    def _bordered(self, thin: Tensor) -> Tensor:
+        """The first and the last plane across x repeated, so that every plane has neighbours."""
+        half = self.config.n_planes // 2
+        return F.pad(thin, (0, 0, 0, 0, half, half), mode="replicate")
+
+    def _interpolated(self, thick: Tensor) -> Tensor:
         ratio, n_thick = self.config.ratio, thick.shape[-1]
         cubic = interpolation(n_thick * ratio, n_thick, Acquisition(ratio), order=3)
         # Short numbers would lose more than the correction can give back.
         with torch.autocast(thick.device.type, enabled=False):
-            thin = multiply_along(thick, cubic.T, 4)
-        said = (self._across(thin, 2) + self._across(thin, 3)) / 2
-        return torch.cat([thin + said[:, :1], said[:, 1:]], 1)
+            thin: Tensor = multiply_along(thick, cubic.T, 4)
+        return thin
 
-    def _across(self, thin: Tensor, axis: int) -> Tensor:
-        """What is said of every plane along an axis, beside its neighbours; border repeated."""
-        n_planes = self.config.n_planes
-        planes = thin[:, 0].movedim(axis - 1, 1)
-        half = n_planes // 2
-        around = F.pad(planes, (0, 0, 0, 0, half, half), mode="replicate")
-        stacks = around.unfold(1, n_planes, 1).movedim(-1, 2)
+    def _across(self, thin: Tensor) -> Tensor:
+        """What is said of every plane across x (B, n_outputs, x, y, h), beside its neighbours."""
+        stacks = thin[:, 0].unfold(1, self.config.n_planes, 1).movedim(-1, 2)
         said: Tensor = self.body(stacks.flatten(0, 1)).float()
         apart: Tensor = said.unflatten(0, stacks.shape[:2])
-        return apart.movedim(2, 1).movedim(2, axis)
+        return apart.movedim(2, 1)
 
 
 class _UNet(nn.Module):

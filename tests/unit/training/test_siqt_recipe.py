@@ -260,7 +260,7 @@ def test_a_case_is_what_the_simulator_makes() -> None:
     assert decibels(case.thin + 0.1, case) == pytest.approx(20.0, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["aniso_unet", "sr_unet", "espcn"])
+@pytest.mark.parametrize("name", ["planar", "aniso_unet", "sr_unet", "espcn"])
 def test_other_networks_learn_from_the_same_examples(name: str) -> None:
     net = make_net(name, SMALL.config, 4, seed=1)
     thick = torch.rand(1, 1, 9, 10, 5, generator=generator(1))

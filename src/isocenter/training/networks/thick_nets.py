@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from isocenter.errors import UsageError
-from isocenter.nets import slab_unet
+from isocenter.nets import planar, slab_unet
 from isocenter.registry import Registry
 
 __all__ = ["FixedRatio", "make_net"]
@@ -21,8 +21,8 @@ def make_net(name: str, config: slab_unet.Config, ratio: int, *, seed: int) -> n
     """A network that is called with thick slices (B, 1, x, y, z), a ratio, and a halo.
 
     Args:
-        name: ``slab_unet``, which takes every ratio, or one of those of one ratio: ``aniso_unet``,
-            ``sr_unet``, ``espcn``, in their published sizes.
+        name: ``slab_unet``, which takes every ratio, or one of those of one ratio: ``planar``, and
+            ``aniso_unet``, ``sr_unet``, ``espcn`` in their published sizes.
         config: Of ``slab_unet``.
         ratio: Of the others.
         seed: Decides the first weights.
@@ -32,11 +32,13 @@ def make_net(name: str, config: slab_unet.Config, ratio: int, *, seed: int) -> n
     """
     if name == "slab_unet":
         return slab_unet.build(config, seed=seed)
-    if name not in OF_ONE_RATIO or ratio < 2:
+    if name not in ("planar", *OF_ONE_RATIO) or ratio < 2:
         raise UsageError(
-            f"net is {name!r} and ratio {ratio}: give slab_unet, or a ratio and one of "
+            f"net is {name!r} and ratio {ratio}: give slab_unet, or a ratio and one of planar, "
             f"{', '.join(OF_ONE_RATIO)}"
         )
+    if name == "planar":
+        return OnePlane(planar.build(planar.Config(ratio=ratio, n_outputs=2), seed=seed))
     module = NETS.get(name)
     made = module.Config(ratio=ratio, n_outputs=2)
     return FixedRatio(module.build(made, seed=seed), made, MULTIPLES[name])
@@ -56,6 +58,16 @@ class FixedRatio(nn.Module):
         self.inner, self.config, self.multiples = inner, config, multiples
         self.ratio: int = config.ratio
 
+    def _planes(self, thick: Tensor, *, inner: bool) -> Tensor:
+        """Mean and log variance of all thin slices, of inner planes or of all."""
+        x, y, z = thick.shape[-3:]
+        within, across = self.multiples
+        across = max(1, across // self.ratio)
+        padding = (0, -z % across, 0, -y % within, 0, -x % within)
+        said: Tensor = self.inner(F.pad(thick, padding, mode="replicate"))
+        border = slab_unet.Config().reach if inner else 0
+        return said[..., border : x - border, :y, : self.ratio * z]
+
     def forward(
         self,
         thick: Tensor,
@@ -72,10 +84,21 @@ class FixedRatio(nn.Module):
         """
         if ratio != self.ratio:
             raise UsageError(f"ratio is {ratio}: this network makes {self.ratio} slices of one")
-        x, y, z = thick.shape[-3:]
-        within, across = self.multiples
-        across = max(1, across // ratio)
-        padding = (0, -z % across, 0, -y % within, 0, -x % within)
-        said: Tensor = self.inner(F.pad(thick, padding, mode="replicate"))
-        border = slab_unet.Config().reach if inner else 0
-        return said[..., border : x - border, :y, ratio * halo : ratio * (z - halo)].float()
+        n_thick = thick.shape[-1]
+        kept = slice(ratio * halo, ratio * (n_thick - halo))
+        return self._planes(thick, inner=inner)[..., kept].float()
+
+
+class OnePlane(FixedRatio):
+    """The planar baseline, that learns planes across x alone.
+
+    Args:
+        inner: The network.
+    """
+
+    def __init__(self, inner: planar.Planar) -> None:
+        super().__init__(inner, inner.config, (1, 1))
+
+    def _planes(self, thick: Tensor, *, inner: bool) -> Tensor:
+        said: Tensor = self.inner.of_inner_planes(thick) if inner else self.inner(thick)
+        return said
