@@ -58,7 +58,7 @@ def write_state(
 
 
 def read_state(path: Path, net: nn.Module, optimizers: Optimizers) -> tuple[Tensors, Progress]:
-    """Inverse of :func:`write_state`: fills ``net`` and ``optimizers``, returns average and progress.
+    """Inverse of :func:`write_state`: fills ``net`` and ``optimizers``; average and progress.
 
     Raises:
         BadCheckpoint: The file is damaged or belongs to another network.
