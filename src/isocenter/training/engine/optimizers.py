@@ -65,7 +65,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every weight that has a gradient; returns what ``closure`` does."""
         loss = None
         if closure is not None:
@@ -100,7 +100,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
     for _ in range(N_ROUNDS):
         square = turned @ turned.T
         turned = a * turned + (b * square + c * square @ square) @ turned
-    back = turned if matrix.shape[0] <= matrix.shape[1] else turned.T
+    back: Tensor = turned if matrix.shape[0] <= matrix.shape[1] else turned.T
     return back.to(matrix.dtype)
 
 

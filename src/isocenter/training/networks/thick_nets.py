@@ -1,6 +1,6 @@
 """Networks that make thin slices of thick ones, by name, behind one call."""
 
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -100,5 +100,6 @@ class OnePlane(FixedRatio):
         super().__init__(inner, inner.config, (1, 1))
 
     def _planes(self, thick: Tensor, *, inner: bool) -> Tensor:
-        said: Tensor = self.inner.of_inner_planes(thick) if inner else self.inner(thick)
+        net = cast(planar.Planar, self.inner)
+        said: Tensor = net.of_inner_planes(thick) if inner else net(thick)
         return said
