@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -260,8 +260,7 @@ def _print(report: EnhancementReport, names: list[str], quiet: bool) -> None:
 
 def _lines(report: EnhancementReport) -> Iterator[str]:
     facts = report.facts
-    tiles = f", {facts['n_tiles']} tiles" if facts.get("n_tiles") else ""
-    members = f", {facts['members']} members" if facts.get("members") else ""
+    tiles, members = _several(facts, "n_tiles", "tile"), _several(facts, "members", "member")
     shape = " x ".join(map(str, report.shape))
     yield (
         f"{report.method}   {report.ratio} thin slices for a thick one ({report.plane}), {shape}"
@@ -276,3 +275,9 @@ def _lines(report: EnhancementReport) -> Iterator[str]:
         yield f"  {'quality by the assessor':<38}{before:>8} before, {after} after"
     for note in report.notes:
         yield f"note: {note}"
+
+
+def _several(facts: Mapping[str, object], key: str, noun: str) -> str:
+    """ ", 3 tiles", ", 1 tile"; nothing where the method knows of none."""
+    n = facts.get(key)
+    return f", {n} {noun}{'' if n == 1 else 's'}" if n else ""
