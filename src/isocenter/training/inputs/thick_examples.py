@@ -43,24 +43,24 @@ MOST_GAIN = 5.0
 class Draws:
     """How often what is drawn, and how strong it is."""
 
-    plain: float = 0.8
+    plain: float = 0.9
     """Share of crops with the contrast of the scan,"""
-    recontrasted: float = 0.08
+    recontrasted: float = 0.05
     """with other brightness of white and grey matter,"""
-    curved: float = 0.06
+    curved: float = 0.03
     """under a smooth curve of brightness,"""
-    painted: float = 0.06
+    painted: float = 0.02
     """painted from label maps."""
     restored: float = 0.0
     """Share of recontrasted crops whose thick slices alone get the low field's T1w contrast: their
     thin ones show the scan's own, which is what a high field would have shown.  A network cannot
     tell these from crops that are to keep their contrast, so that what ships learns from none."""
-    heads: float = 0.15
+    heads: float = 0.08
     """Share of whole heads among the scans of plain crops; twice that among curved ones."""
     stripped: float = 0.5
     """Share of brains without their head among painted crops."""
     ratios: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
-    ratio_weights: tuple[float, ...] = (0.02, 0.02, 0.45, 0.02, 0.02, 0.02, 0.45)
+    ratio_weights: tuple[float, ...] = (0.01, 0.01, 0.45, 0.02, 0.02, 0.02, 0.47)
     thickness: tuple[float, float] = (0.7, 1.0)
     """Full width of a slice over the distance of slices; 0.75 in two crops of five."""
     rect: float = 0.2
@@ -69,11 +69,11 @@ class Draws:
     """Standard deviation over the brightness; its logarithm is uniform."""
     rician: float = 0.5
     """Share of crops of heads whose noise is Rician."""
-    lesions: float = 0.2
+    lesions: float = 0.15
     """Share of crops with lesions, 1 to 4 of them."""
     diameters: tuple[float, float] = (2.0, 14.0)
     """mm."""
-    shading: float = 0.15
+    shading: float = 0.05
     """Share of shaded crops."""
     n_planes: int = 1
     """Planes across the slices that are learned of a crop."""

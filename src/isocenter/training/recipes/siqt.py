@@ -58,7 +58,7 @@ class SiqtRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=13000,
+            n_steps=9000,
             batch=16,
             optimizer="muon",
             learning_rate=3e-3,
