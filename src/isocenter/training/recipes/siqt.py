@@ -58,11 +58,11 @@ class SiqtRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=9000,
+            n_steps=8000,
             batch=16,
             optimizer="muon",
             learning_rate=3e-3,
-            weight_decay=1e-4,
+            weight_decay=0.1,
             warm_up=100,
             average=0.999,
             precision="bf16",
