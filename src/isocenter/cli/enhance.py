@@ -278,6 +278,6 @@ def _lines(report: EnhancementReport) -> Iterator[str]:
 
 
 def _several(facts: Mapping[str, object], key: str, noun: str) -> str:
-    """ ", 3 tiles", ", 1 tile"; nothing where the method knows of none."""
+    """The end of a line: ``, 3 tiles``, ``, 1 tile``; empty where the method knows of none."""
     n = facts.get(key)
     return f", {n} {noun}{'' if n == 1 else 's'}" if n else ""

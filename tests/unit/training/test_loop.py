@@ -318,6 +318,16 @@ def test_a_batch_that_cannot_be_dealt_is_refused(tmp_path: Path) -> None:
         trainer(tmp_path, replace(SCHEDULE, accumulate=3))
 
 
+def test_a_state_of_another_version_is_refused(whole: Path, tmp_path: Path) -> None:
+    tensors = weights(whole) | {"adam.0.exp_avg": torch.zeros(1)}
+    state = safetensors.torch.load((whole / "state.safetensors").read_bytes())
+    safetensors.torch.save_file(
+        {**tensors, "progress": state["progress"]}, tmp_path / "state.safetensors"
+    )
+    with pytest.raises(BadCheckpoint, match=r"'adam\.0\.exp_avg', as another version"):
+        trainer(tmp_path).resume()
+
+
 def test_a_damaged_state_is_named(whole: Path, tmp_path: Path) -> None:
     trainer(tmp_path)
     (tmp_path / "state.safetensors").write_bytes(b"half a file")

@@ -65,6 +65,7 @@ def read_state(path: Path, net: nn.Module, optimizers: Optimizers) -> tuple[Tens
     """
     tensors = load_weights(path)
     try:
+        _refuse_strangers(tensors)
         net.load_state_dict(_below(tensors, "net."))
         for k, optimizer in enumerate(optimizers):
             _fill(optimizer, _below(tensors, f"optimizer.{k}."))
@@ -75,6 +76,14 @@ def read_state(path: Path, net: nn.Module, optimizers: Optimizers) -> tuple[Tens
             f"{path} does not fit this training: {told}; use a new --out"
         ) from error
     return _below(tensors, "average."), progress
+
+
+def _refuse_strangers(tensors: Tensors) -> None:
+    """A state of another version must not go on without a part of it."""
+    known = ("net.", "average.", "optimizer.")
+    strange = [name for name in tensors if not name.startswith(known) and name != "progress"]
+    if strange:
+        raise ValueError(f"it holds {strange[0]!r}, as another version of isocenter writes it")
 
 
 def _fill(optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:

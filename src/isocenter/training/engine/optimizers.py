@@ -45,7 +45,7 @@ class Muon(torch.optim.Optimizer):
     All directions in which a matrix can move so get steps of one length; the kernels of a
     convolution are one matrix, (out, in * positions).  K. Jordan et al.,
     https://kellerjordan.github.io/posts/muon (2024); steps are as large as those of Adam, so that
-    rates carry over, after Liu et al., arXiv:2502.16982.
+    rates carry over, after Liu et al., arXiv:2502.16982.  ``torch.optim.Muon`` takes no kernels.
 
     Args:
         params: Weights with two axes or more, or groups of them.
