@@ -1,7 +1,7 @@
 """The tables of ``enhancement_benchmark.py``, and the calibration that its rows give."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -213,11 +213,20 @@ def _share(key: str) -> Statistic:
     return statistic
 
 
+def _by_method(rows: Sequence[Row]) -> Iterator[tuple[int, str, list[Row]]]:
+    """Rows of each ratio and method, in the order in which they first appear."""
+    for ratio, method in dict.fromkeys((row["ratio"], row["method"]) for row in rows):
+        yield (
+            ratio,
+            method,
+            [row for row in rows if (row["ratio"], row["method"]) == (ratio, method)],
+        )
+
+
 def _false(rows: Sequence[Row]) -> list[str]:
     known = [row for row in rows if "false_lesions" in row and row["condition"] == "plain"]
     lines = []
-    for ratio, method in dict.fromkeys((row["ratio"], row["method"]) for row in known):
-        some = [row for row in known if (row["ratio"], row["method"]) == (ratio, method)]
+    for ratio, method, some in _by_method(known):
         litres = sum(row["white_litres"] for row in some) / len(some)
         lines.append(
             f"- false lesions a brain, r = {ratio}, {method}: {_mean(some, 'false_lesions', 2)} in "
@@ -246,8 +255,7 @@ def _volumes(rows: Sequence[Row]) -> list[str]:
     """Bland and Altman: mean difference and the limits that hold 95 % of them."""
     known = [row for row in rows if "ml" in row]
     lines = []
-    for ratio, method in dict.fromkeys((row["ratio"], row["method"]) for row in known):
-        some = [row for row in known if (row["ratio"], row["method"]) == (ratio, method)]
+    for ratio, method, some in _by_method(known):
         for tissue in ("csf", "gm", "wm"):
             gap = np.array([row["ml"][tissue] - row["true_ml"][tissue] for row in some])
             true = np.mean([row["true_ml"][tissue] for row in some])

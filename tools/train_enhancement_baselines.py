@@ -50,8 +50,8 @@ def main() -> None:
         if file.exists():
             continue
         drawn = drawn or _examples(options)
-        size = options.batch
-        batches = [_stacked(drawn[i : i + size]) for i in range(0, len(drawn), size)]
+        starts = range(0, len(drawn), options.batch)
+        batches = [_stacked(drawn[i : i + options.batch]) for i in starts]
         config, net = _network(name, options)
         n_steps = _train(name, net, batches, options)
         _saved(name, config, net, n_steps, options).save(file)
@@ -60,15 +60,14 @@ def main() -> None:
 
 def _network(name: str, options: argparse.Namespace) -> tuple[Any, nn.Module]:
     ratio, width = options.ratio, options.width
-    configs = {
-        "aniso_unet": aniso_unet.Config(ratio=ratio, width=width),
-        "espcn": espcn.Config(ratio=ratio),
-        "iso_unet": iso_unet.Config(width=width),
-        "sr_unet": sr_unet.Config(ratio=ratio, width=width),
+    made: dict[str, tuple[Any, Any]] = {
+        "aniso_unet": (aniso_unet, aniso_unet.Config(ratio=ratio, width=width)),
+        "espcn": (espcn, espcn.Config(ratio=ratio)),
+        "iso_unet": (iso_unet, iso_unet.Config(width=width)),
+        "sr_unet": (sr_unet, sr_unet.Config(ratio=ratio, width=width)),
     }
-    module: Any = {"aniso_unet": aniso_unet, "espcn": espcn, "iso_unet": iso_unet,
-                   "sr_unet": sr_unet}[name]  # fmt: skip
-    return configs[name], module.build(configs[name], seed=options.seed)
+    module, config = made[name]
+    return config, module.build(config, seed=options.seed)
 
 
 def _examples(options: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
