@@ -23,9 +23,11 @@ from isocenter.nets._blocks.members import MaskedBlock, member_masks
 from isocenter.ops.thick_slices import Acquisition, interpolation
 from isocenter.ops.windows import multiply_along
 
-__all__ = ["Config", "SlabUNet", "build", "mixture"]
+__all__ = ["BANDS", "LARGEST_RATIO", "Config", "SlabUNet", "build", "mixture"]
 
 LARGEST_RATIO = 16
+BANDS = {"low": range(1, 6), "high": range(6, LARGEST_RATIO + 1)}
+"""Ratios that are better learned apart."""
 LOG_VARIANCES = (-16.0, 4.0)
 """Range of the logarithm of the variance."""
 FIRST_LOG_VARIANCE = -7.0
@@ -42,7 +44,7 @@ class Config:
         UsageError: Numbers that do not fit each other.
     """
 
-    widths: tuple[int, ...] = (64, 128, 192)
+    widths: tuple[int, ...] = (48, 96, 144)
     """Channels of each level; the first one works at 1 / ``door`` of the resolution."""
     n_down: tuple[int, ...] = (1, 1, 2)
     """Blocks of each level on the way down; those of the last level are the bottom."""

@@ -55,8 +55,11 @@ class Draws:
     """Share of recontrasted crops whose thick slices alone get the low field's T1w contrast: their
     thin ones show the scan's own, which is what a high field would have shown.  A network cannot
     tell these from crops that are to keep their contrast, so that what ships learns from none."""
-    heads: float = 0.08
+    heads: float = 0.12
     """Share of whole heads among the scans of plain crops; twice that among curved ones."""
+    third: float = 0.6
+    """Share of crops whose slices lie across the third axis of the array, as most slices of brains
+    do, where any axis could be; the others have one at random."""
     stripped: float = 0.5
     """Share of brains without their head among painted crops."""
     ratios: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
@@ -69,7 +72,7 @@ class Draws:
     """Standard deviation over the brightness; its logarithm is uniform."""
     rician: float = 0.5
     """Share of crops of heads whose noise is Rician."""
-    lesions: float = 0.15
+    lesions: float = 0.25
     """Share of crops with lesions, 1 to 4 of them."""
     diameters: tuple[float, float] = (2.0, 14.0)
     """mm."""
@@ -148,7 +151,7 @@ class ThickExamples(Dataset[ThickExample]):
         way = int(torch.multinomial(shares, 1, generator=rng))
         people = (self._real(way, rng), self._known, self._real(way, rng), self._labels)[way]
         scan = _any_of(_any_of(people, rng), rng)
-        axis = _any_of(scan.axes, rng)
+        axis = self._axis(scan, rng)
         crop = _Crop(scan, axis, self._sides(ratio), rng)
         restored = way == RECONTRASTED and _chance(draws.restored, rng)
         image = self._contrast(PLAIN if restored else way, crop, rng)
@@ -163,6 +166,12 @@ class ThickExamples(Dataset[ThickExample]):
         image = image * (0.9 + 0.2 * _uniform(rng))
         faded = image * _gains(RESTORED_PRIOR, crop, rng) if restored else image
         return image, faded, scan.kind == "head" and _chance(draws.rician, rng)
+
+    def _axis(self, scan: PackedScan, rng: torch.Generator) -> int:
+        """Across which the slices of a crop lie."""
+        if 2 in scan.axes and _chance(self.draws.third, rng):
+            return 2
+        return _any_of(scan.axes, rng)
 
     def _shares(self) -> list[float]:
         """As far as there are scans for them."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import ThickScan
 from isocenter.datasets.collection import sources
-from isocenter.nets.slab_unet import Config
+from isocenter.nets.slab_unet import BANDS, LARGEST_RATIO, Config
 from isocenter.training.answers.thick_scoring import answered, figures, watched
 from isocenter.training.engine.outcomes import Outcomes
 from isocenter.training.engine.recipe import Recipe, Task
@@ -58,7 +58,7 @@ class SiqtRecipe(Recipe):
 
     schedule: Schedule = field(
         default_factory=lambda: Schedule(
-            n_steps=8000,
+            n_steps=24000,
             batch=16,
             optimizer="muon",
             learning_rate=3e-3,
@@ -66,7 +66,7 @@ class SiqtRecipe(Recipe):
             warm_up=100,
             average=0.999,
             precision="bf16",
-            validate_every=500,
+            validate_every=1000,
             save_every=100,
         )
     )
@@ -75,6 +75,9 @@ class SiqtRecipe(Recipe):
     """Of ``slab_unet``."""
     ratio: int = 0
     """The only ratio that is drawn; 0: all of ``draws``."""
+    band: Literal["all", "low", "high"] = "all"
+    """Ratios of ``draws`` that are learned: up to 5, beyond, or all.  What ships are two networks,
+    one of each band: a network of both learns each of them half as fast as one of its own."""
     draws: Draws = field(default_factory=Draws)
     loss: Loss = field(default_factory=Loss)
 
@@ -92,7 +95,7 @@ class SiqtRecipe(Recipe):
         known = watched(
             self._scans(data, split["validation"]),
             scratch / "validation.safetensors",
-            ratios=(self.ratio,) if self.ratio else (4, 8),
+            ratios=self._told(),
             seed=self.seed,
         )
         return Task(
@@ -110,13 +113,10 @@ class SiqtRecipe(Recipe):
             people: Of one side.
             file: Where their scans are packed.
         """
-        draws = self.draws
-        if self.ratio:
-            draws = replace(draws, ratios=(self.ratio,), ratio_weights=(1.0,))
         batch = self.schedule.batch
         return ThickExamples(
             pack_scans(self._scans(data, people), file),
-            draws,
+            self._drawn(),
             batch=batch,
             length=batch * self.schedule.n_steps,
             seed=self.seed,
@@ -129,7 +129,7 @@ class SiqtRecipe(Recipe):
         return answered(
             net,
             self._scans(data, people),
-            ratios=(self.ratio,) if self.ratio else (4, 8),
+            ratios=self._told(),
             seed=self.seed,
             say=say,
         )
@@ -137,7 +137,7 @@ class SiqtRecipe(Recipe):
     def checkpoint(self, net: nn.Module, card: Mapping[str, Any]) -> Checkpoint:
         """The network with the brightness, the ratios and the noise that it knows."""
         inner: Any = net.inner if isinstance(net, FixedRatio) else net
-        ratios = (self.ratio,) if self.ratio else self.draws.ratios
+        ratios = self._drawn().ratios
         least, most = self.draws.noise
         seen = ThickScan(ratios=(min(ratios), max(ratios)), least=least, most=most)
         return Checkpoint(
@@ -152,6 +152,22 @@ class SiqtRecipe(Recipe):
             card=card,
             tensors=inner.state_dict(),
         )
+
+    def _drawn(self) -> Draws:
+        """The draws, of the wanted ratios alone."""
+        draws = self.draws
+        if self.ratio:
+            return replace(draws, ratios=(self.ratio,), ratio_weights=(1.0,))
+        within = {"all": range(LARGEST_RATIO + 1), **BANDS}[self.band]
+        pairs = zip(draws.ratios, draws.ratio_weights, strict=True)
+        ratios, weights = zip(*(pair for pair in pairs if pair[0] in within), strict=True)
+        return replace(draws, ratios=ratios, ratio_weights=weights)
+
+    def _told(self) -> tuple[int, ...]:
+        """Ratios by which the network is judged."""
+        if self.ratio:
+            return (self.ratio,)
+        return tuple(ratio for ratio in (4, 8) if ratio in self._drawn().ratios)
 
     def _scans(self, data: Path, people: Sequence[str]) -> tuple[Any, ...]:
         members = set(people)
