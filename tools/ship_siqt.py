@@ -1,18 +1,22 @@
 """Measure the network of thick slices that ships with the package, and write it with its card.
 
-    isocenter train siqt DATA --out RUN
-    python tools/ship_siqt.py --run RUN --calibration CALIBRATION
+    isocenter train siqt DATA --out LOW --set band=low
+    isocenter train siqt DATA --out HIGH --set band=high
+    python tools/ship_siqt.py --low LOW --high HIGH --out OUT --calibration CALIBRATION
 
-The figures are those of the weights as they are stored, in half precision, on people of the
-validation and of the test side: slices of 0.75 of their distance with a Gaussian profile, 2 % white
-noise, no change of contrast.  ``CALIBRATION`` is what ``tools/enhancement_benchmark.py`` fitted.
-The end is ``RUN/siqt.safetensors`` (weights with their card) and ``RUN/siqt.md`` (a table).
+Each training keeps one core busy.  The figures are those of the weights as they are stored, in half
+precision, on people of the validation and of the test side: slices of 0.75 of their distance with a
+Gaussian profile, 2 % white noise, no change of contrast.  ``CALIBRATION`` is what
+``tools/enhancement_benchmark.py`` fitted.  The end is ``OUT/siqt.safetensors`` (weights with their
+card) and ``OUT/siqt.md`` (a table); ``OUT/rounded.safetensors``, the weights alone, is there at
+once, for the benchmark.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,14 +30,18 @@ from isocenter.data.atomic import write_text
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.io import read
 from isocenter.datasets.collection import Source, sources
-from isocenter.nets.slab_unet import Config, build
+from isocenter.nets import banded_unet, slab_unet
 from isocenter.ops.regions import head_scale
 from isocenter.training.answers.thick_scoring import AIR, cubic, decibels, said_of, thick_case
 from isocenter.training.engine._state import load_weights
 from isocenter.training.engine.run import Run
 from isocenter.training.recipes.siqt import SiqtRecipe
 
-COMMAND = "isocenter train siqt DATA --out RUN; python tools/ship_siqt.py --run RUN"
+COMMAND = (
+    "isocenter train siqt DATA --out LOW --set band=low; "
+    "isocenter train siqt DATA --out HIGH --set band=high; "
+    "python tools/ship_siqt.py --low LOW --high HIGH --out OUT"
+)
 RATIOS = (4, 8)
 N_PEOPLE = 5
 """Skull-stripped T1-weighted brains of a side that are measured."""
@@ -55,73 +63,92 @@ UNSEEN = (
 
 def main() -> None:
     options = _options()
-    run = Run.load(options.run)
-    recipe = run.recipe
-    assert isinstance(recipe, SiqtRecipe)
-    trained = _trained(run, recipe)
-    calibration = dict(trained.calibration)
-    if options.calibration is not None:
-        calibration |= json.loads(options.calibration.read_text())
-    net = _rounded(run, trained)
+    runs = {"low": Run.load(options.low), "high": Run.load(options.high)}
+    trained = {band: _trained(run, band) for band, run in runs.items()}
+    both = _joined(trained)
+    net = _rounded(both, options.out / "rounded.safetensors")
+    people, seed = runs["low"].split(), runs["low"].recipe.seed
+    assert people == runs["high"].split()
     ratios_of: Errors = {}
-    scores = {
-        "validation": _scores(net, run, "validation", options.thin, ratios_of),
-        "test": _scores(net, run, "test", options.thin, {}),
-    }
-    if options.calibration is None:
-        calibration |= _fitted(ratios_of)
+    scores = {}
+    for side, errors in (("validation", ratios_of), ("test", {})):
+        chosen = [
+            one for one in sources(runs["low"].data) if one.person in people[side] and _counts(one)
+        ]
+        scores[side] = _scores(net, chosen[:N_PEOPLE], options.thin, errors, seed=seed)
+    calibration = (
+        json.loads(options.calibration.read_text()) if options.calibration else _fitted(ratios_of)
+    )
     slices = "all" if options.thin is None else f"the middle {options.thin}"
-    card = _card(run, trained.card, scores) | {
+    card = _card(runs, {band: one.card for band, one in trained.items()}, scores) | {
         "note": options.note,
         "scored": f"{slices} thin slices of {N_PEOPLE} brains a side, 0.75 thickness, 2 % noise",
     }
-    shipped = run.folder / "siqt.safetensors"
-    replace(trained, card=card, calibration=calibration).save(shipped, dtype=torch.float16)
+    shipped = options.out / "siqt.safetensors"
+    replace(both, card=card, calibration=calibration).save(shipped, dtype=torch.float16)
     assert shipped.stat().st_size <= LARGEST
-    write_text(run.folder / "siqt.md", _table(scores))
+    write_text(options.out / "siqt.md", _table(scores))
     print(_table(scores))
 
 
-def _trained(run: Run, recipe: SiqtRecipe) -> Checkpoint:
-    """The finished network, or the best so far of a training that was stopped."""
+def _trained(run: Run, band: str) -> Checkpoint:
+    """The finished network of a band, or the best so far of a training that was stopped."""
+    recipe = run.recipe
+    assert isinstance(recipe, SiqtRecipe)
+    assert (recipe.band, recipe.net) == (band, "slab_unet")
     if run.model.exists():
         return Checkpoint.load(run.model)
-    net = build(recipe.config)
+    net = slab_unet.build(recipe.config)
     net.load_state_dict(load_weights(run.folder / "best.safetensors"))
     split = {side: list(people) for side, people in run.split().items()}
     return recipe.checkpoint(net, {**run.record(), "split": split, "steps": None})
 
 
-def _rounded(run: Run, trained: Checkpoint) -> nn.Module:
+def _joined(trained: Mapping[str, Checkpoint]) -> Checkpoint:
+    """Both bands in one network."""
+    parts = {band: slab_unet.build(_config(one)) for band, one in trained.items()}
+    for band, part in parts.items():
+        trained[band].load_into(part)
+    ends = [trained[band].preprocess["ratios"] for band in ("low", "high")]
+    return replace(
+        trained["low"],
+        net="banded_unet",
+        preprocess={**trained["low"].preprocess, "ratios": [ends[0][0], ends[1][1]]},
+        tensors=banded_unet.BandedUNet(parts).state_dict(),
+    )
+
+
+def _config(trained: Checkpoint) -> slab_unet.Config:
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in trained.config.items()}
+    return slab_unet.Config(**values)
+
+
+def _rounded(both: Checkpoint, file: Path) -> nn.Module:
     """With the weights as they will be stored."""
-    file = run.folder / "rounded.safetensors"
-    trained.save(file, dtype=torch.float16)
-    stored = Checkpoint.load(file)
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.config.items()}
-    net = build(Config(**values)).eval()
-    stored.load_into(net)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    both.save(file, dtype=torch.float16)
+    net = banded_unet.build(_config(both)).eval()
+    Checkpoint.load(file).load_into(net)
     return net
 
 
 def _scores(
-    net: nn.Module, run: Run, side: str, n_thin: int | None, errors: Errors
+    net: nn.Module, people: Sequence[Source], n_thin: int | None, errors: Errors, *, seed: int
 ) -> dict[str, list[float]]:
     """PSNR inside the brain in dB, by method and ratio, person by person; what errors are over
     deviations goes into ``errors``."""
-    members = run.split()[side]
-    known = [one for one in sources(run.data) if one.person in members and _counts(one)]
     found: dict[str, list[float]] = {}
-    for source in known[:N_PEOPLE]:
+    for source in people:
         scan = read(source.path)
         values = (scan.data / head_scale(scan.data)).clamp_min(0)
         for ratio in RATIOS:
-            case = thick_case(values, ratio, source.person, n_thin=n_thin, seed=run.recipe.seed)
+            case = thick_case(values, ratio, source.person, n_thin=n_thin, seed=seed)
             said, log_variance = said_of(net, case)
             for name, image in (("cubic", cubic(case)), ("siqt", said)):
                 found.setdefault(f"{name} {ratio}", []).append(round(decibels(image, case), 3))
             over = (said - case.thin).abs() * (-0.5 * log_variance).exp()
             errors.setdefault(ratio, []).append(over[case.thin > AIR][::7].double().numpy())
-        print(side, source.person, {name: values[-1] for name, values in found.items()}, flush=True)
+        print(source.person, {name: values[-1] for name, values in found.items()}, flush=True)
     return found
 
 
@@ -150,11 +177,13 @@ def _counts(source: Source) -> bool:
     return source.path.parent.name == "brains"
 
 
-def _card(run: Run, record: Any, scores: dict[str, Any]) -> dict[str, Any]:
-    used = {person for people in record["split"].values() for person in people}
-    found = [source for source in sources(run.data) if source.person in used]
-    recipe = run.recipe
-    assert isinstance(recipe, SiqtRecipe)
+def _card(
+    runs: Mapping[str, Run], records: Mapping[str, Any], scores: dict[str, Any]
+) -> dict[str, Any]:
+    split, data = records["low"]["split"], runs["low"].data
+    used = {person for people in split.values() for person in people}
+    found = [source for source in sources(data) if source.person in used]
+    recipes = {band: run.recipe for band, run in runs.items()}
     return {
         "name": "siqt",
         "task": "thin slices from thick ones, with their deviation; research use only",
@@ -162,15 +191,15 @@ def _card(run: Run, record: Any, scores: dict[str, Any]) -> dict[str, Any]:
         "data": sorted({source.origin for source in found}),
         "images": "crops of skull-stripped T1w brains, of heads (T1w; T2w and FLAIR of three "
         "people with MS) and of painted label maps, some recontrasted, shaded or with synthetic "
-        "lesions; made thick and noisy along any axis",
-        "draws": asdict(recipe.draws),
+        "lesions; made thick and noisy along any axis, most along the third",
+        "draws": {band: asdict(recipe.draws) for band, recipe in recipes.items()},  # type: ignore[attr-defined]
         "unseen": list(UNSEEN),
-        "split": record["split"],
-        "seed": recipe.seed,
-        "schedule": asdict(recipe.schedule),
-        "steps": record["steps"],
-        "validation": record.get("validation"),
-        "commit": record["commit"],
+        "split": split,
+        "seed": recipes["low"].seed,
+        "schedule": {band: asdict(recipe.schedule) for band, recipe in recipes.items()},
+        "steps": {band: record["steps"] for band, record in records.items()},
+        "validation": {band: record.get("validation") for band, record in records.items()},
+        "commit": records["low"]["commit"],
         "command": COMMAND,
         "torch": torch.__version__,
         "scores": scores,
@@ -195,7 +224,9 @@ def _table(scores: dict[str, dict[str, list[float]]]) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run", type=Path, required=True, help="folder of `isocenter train`")
+    parser.add_argument("--low", type=Path, required=True, help="training of band=low")
+    parser.add_argument("--high", type=Path, required=True, help="training of band=high")
+    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--calibration", type=Path, default=None, help="calibration.json")
     parser.add_argument("--thin", type=int, default=None, help="thin slices of a person; all")
     parser.add_argument("--note", default=None, help="what else the card must say of the run")

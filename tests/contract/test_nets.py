@@ -139,6 +139,11 @@ CASES = {
         {"widths": (8, 12), "n_down": (1, 1), "n_up": (1,), "n_condition": 8},
         (((1, 16, 16, 3),), ((1, 17, 22, 4),)),
     ),
+    "banded_unet": Case(
+        "banded_unet",
+        {"widths": (8, 12), "n_down": (1, 1), "n_up": (1,), "n_condition": 8},
+        (((1, 16, 16, 3),), ((1, 17, 22, 4),)),
+    ),
     "ddpm": Case(
         "ddpm",
         {"width": 8, "factors": (1, 2), "n_blocks": 1, "attention": (16,), "side": 32},

@@ -23,11 +23,9 @@ from isocenter.nets._blocks.members import MaskedBlock, member_masks
 from isocenter.ops.thick_slices import Acquisition, interpolation
 from isocenter.ops.windows import multiply_along
 
-__all__ = ["BANDS", "LARGEST_RATIO", "Config", "SlabUNet", "build", "mixture"]
+__all__ = ["LARGEST_RATIO", "Config", "SlabUNet", "build", "mixture"]
 
 LARGEST_RATIO = 16
-BANDS = {"low": range(1, 6), "high": range(6, LARGEST_RATIO + 1)}
-"""Ratios that are better learned apart."""
 LOG_VARIANCES = (-16.0, 4.0)
 """Range of the logarithm of the variance."""
 FIRST_LOG_VARIANCE = -7.0

@@ -17,13 +17,14 @@ from isocenter.data.device import short_numbers
 from isocenter.data.preprocess import ThickScan
 from isocenter.data.step import JSON
 from isocenter.errors import BadCheckpoint, UsageError
-from isocenter.nets import aniso_unet, espcn, iso_unet, planar, slab_unet, sr_unet
+from isocenter.nets import aniso_unet, banded_unet, espcn, iso_unet, planar, slab_unet, sr_unet
 from isocenter.nets._blocks.volume_unet import pools_of
 
 __all__ = ["ThickNet", "load_thick_net"]
 
 NETS: Mapping[str, Any] = {
     "aniso_unet": aniso_unet,
+    "banded_unet": banded_unet,
     "espcn": espcn,
     "iso_unet": iso_unet,
     "planar": planar,
@@ -31,8 +32,11 @@ NETS: Mapping[str, Any] = {
     "sr_unet": sr_unet,
 }
 OF_ONE_RATIO = ("aniso_unet", "espcn", "sr_unet")
+OF_MEMBERS = ("banded_unet", "slab_unet")
+"""They are told the ratio, and hold several networks in one."""
 BYTES = {
     "aniso_unet": 620,
+    "banded_unet": 300,
     "espcn": 310,
     "iso_unet": 580,
     "planar": 1000,
@@ -42,7 +46,7 @@ BYTES = {
 """Memory of a tile for each thin voxel, at a ratio of 4 and the default width; measured."""
 WITHIN = 16
 """Pixels around the core of a tile, in a slice; and thin slices across."""
-OF_SPLINES = ("planar", "slab_unet")
+OF_SPLINES = ("planar", *OF_MEMBERS)
 """They interpolate by themselves, so that a value depends on all slices of its line:"""
 ACROSS_SPLINES = 8
 """on one so many slices away by less than 1e-4."""
@@ -98,7 +102,7 @@ class ThickNet:
                 within, across = (prod(one) for one in zip(*pools, strict=True))
             case "iso_unet":
                 within = across = 2 ** (self.config.n_levels - 1)
-            case "slab_unet":
+            case "slab_unet" | "banded_unet":
                 within = self.config.multiple
                 across = within // gcd(within, self.ratio)
             case _:
@@ -133,7 +137,7 @@ class ThickNet:
         """
         batch = tile[None, None].to(self.device)
         with short_numbers(self.device):
-            if self.name == "slab_unet" and members == self.n_members:
+            if self.name in OF_MEMBERS and members == self.n_members:
                 return _moments(self.net(batch, self.ratio))
             each = [_moments(self._of_member(batch, one)) for one in range(members)]
         if members == 1:
@@ -144,9 +148,8 @@ class ThickNet:
         return torch.stack([means.mean(0), variance])
 
     def _of_member(self, batch: Tensor, member: int) -> Tensor:
-        said: Tensor = (
-            self.net(batch, self.ratio, member) if self.name == "slab_unet" else self.net(batch)
-        )
+        told = (self.ratio, member) if self.name in OF_MEMBERS else ()
+        said: Tensor = self.net(batch, *told)
         return said
 
 

@@ -18,6 +18,7 @@ from isocenter.data.step import JSON
 from isocenter.data.volume import Volume
 from isocenter.errors import UsageError
 from isocenter.ops.regions import head_scale
+from isocenter.restorers._agreement import agreeing
 from isocenter.restorers._enhanced import Enhanced
 from isocenter.restorers._restored import Progress
 from isocenter.restorers._thick import Thick, interpolated, thick
@@ -48,12 +49,19 @@ class Options:
     """A checkpoint; empty: the one that ships."""
     device: str = "auto"
     """``"auto"`` (CUDA if there is any, else the CPU), or a torch device."""
+    tolerance: float | None = 1.0
+    """Deviations of the noise by which thin slices, made thick again, may differ from the measured
+    ones; what goes beyond is given back to them.  ``None``: nothing is."""
 
     def __post_init__(self) -> None:
         if self.members < 1 or not self.max_memory > 0:
             raise UsageError(
                 f"members is {self.members} and max_memory {self.max_memory:g}: give a member or "
                 "more, and memory in GB"
+            )
+        if self.tolerance is not None and not self.tolerance >= 0:
+            raise UsageError(
+                f"tolerance is {self.tolerance:g}: give deviations of the noise, 0 or more, or none"
             )
 
 
@@ -65,8 +73,9 @@ def enhance(
     Every voxel's variance is the mean of the members' variances (what the slices do not say) plus
     the variance of their means (what the network has not learned), as in Kendall and Gal,
     arXiv:1703.04977.  The deviation and the interval are stretched by factors that were fitted on
-    people the network never saw; they hold for scans like those.  Where nothing was measured (a
-    thick voxel and all its neighbours are 0) the image and its deviation are 0.
+    people the network never saw; they hold for scans like those.  The measured slices are given
+    back what the network took for noise without cause (see ``tolerance``).  Where nothing was
+    measured (a thick voxel and all its neighbours are 0) the image and its deviation are 0.
 
     Args:
         scan: Thick slices, any slice axis.
@@ -95,6 +104,8 @@ def enhance(
         progress=progress,
     )
     mean, deviation = _in_units(made, given, scale, _by_ratio(net, "deviation_scale", 1.0))
+    if options.tolerance is not None:
+        mean = agreeing(mean, given, options.tolerance).mul_(_measured(given))
     factor = _interval_factor(net)
     facts = {
         **_facts(given, net, made, options),

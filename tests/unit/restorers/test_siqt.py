@@ -13,10 +13,11 @@ from isocenter.data.phantom import head_phantom
 from isocenter.data.random import generator
 from isocenter.data.volume import Volume
 from isocenter.errors import BadCheckpoint, BadVolume, ResourceError, UsageError
-from isocenter.nets import aniso_unet, espcn, iso_unet, planar, slab_unet, sr_unet
+from isocenter.nets import aniso_unet, banded_unet, espcn, iso_unet, planar, slab_unet, sr_unet
 from isocenter.ops.regions import head_scale
 from isocenter.restorers import Enhanced, enhance
 from isocenter.restorers import _thick_net as thick_net_module
+from isocenter.restorers._agreement import agreeing
 from isocenter.restorers._thick import thick
 from isocenter.restorers._thick_net import load_thick_net
 from isocenter.restorers.siqt import Options
@@ -50,7 +51,7 @@ def test_it_is_the_network_in_the_brightness_of_the_head(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_short_numbers(monkeypatch)
-    scan, made = head(), run(weights)
+    scan, made = head(), run(weights, tolerance=None)
     scale = head_scale(scan.data)
     assert made.facts["scale"] == scale
     net = load_thick_net(weights, 4, "cpu").net
@@ -62,6 +63,33 @@ def test_it_is_the_network_in_the_brightness_of_the_head(
     assert torch.allclose(
         made.deviation.data, (said[1] / 2).exp() * scale * measured, rtol=1e-3, atol=1e-3
     )
+
+
+def test_what_the_network_took_from_the_slices_is_given_back(weights: Path) -> None:
+    alone, made = run(weights, tolerance=None), run(weights)
+    given = thick(head())
+    agreed = agreeing(alone.image.data.clone(), given, 1.0)
+    inside = made.image.data != 0
+    assert float((made.image.data - alone.image.data).abs().max()) > 1.0
+    assert torch.allclose(made.image.data[inside], agreed[inside], atol=1e-2)
+    assert torch.equal(made.deviation.data, alone.deviation.data)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
+def test_a_tolerance_below_nothing_is_refused(tolerance: float) -> None:
+    with pytest.raises(UsageError, match="give deviations of the noise, 0 or more, or none"):
+        Options(tolerance=tolerance)
+
+
+@pytest.mark.parametrize(("mm", "band"), [(4.0, "low"), (8.0, "high")])
+def test_each_band_of_ratios_has_its_network(tmp_path: Path, mm: float, band: str) -> None:
+    net = banded_unet.build(banded_unet.Config(**SMALL))  # type: ignore[arg-type]
+    for number, part in enumerate(net.parts.values()):
+        part.last.weight.data.normal_(0, 0.02, generator=generator(number))  # type: ignore[union-attr, operator]
+    both = saved(tmp_path / "both.safetensors", "banded_unet", {**SMALL}, net)
+    alone = saved(tmp_path / "alone.safetensors", "slab_unet", {**SMALL}, net.parts[band])
+    scan = head((40, 36, 6), mm)
+    assert torch.equal(run(both, scan).image.data, run(alone, scan).image.data)
 
 
 def test_members_make_the_variance(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +221,7 @@ def test_other_networks_are_run(name: str, n_outputs: int, tmp_path: Path) -> No
     config = {**values, "n_outputs": n_outputs}
     net = module.build(module.Config(**config))
     file = saved(tmp_path / f"{name}.safetensors", name, config, net)
-    made = run(file, head((37, 30, 9)))
+    made = run(file, head((37, 30, 9)), tolerance=None)
     assert made.image.shape == (37, 30, 36)
     assert bool(made.image.data.isfinite().all())
     assert (made.deviation is None) == (n_outputs == 1)
@@ -265,4 +293,5 @@ def test_options_are_plain_values() -> None:
         "max_memory": 2.0,
         "weights": "",
         "device": "auto",
+        "tolerance": 1.0,
     }

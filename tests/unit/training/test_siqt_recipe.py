@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -116,6 +117,32 @@ def test_a_batch_has_one_ratio_and_all_ratios_come(packed: list[PackedScan]) -> 
     assert ratios[::2] == ratios[1::2]
     assert set(ratios) == {2, 3, 4, 5, 6, 7, 8}
     assert sum(ratio in (4, 8) for ratio in ratios) > 600
+
+
+@pytest.mark.parametrize(("band", "wanted"), [("low", {2, 3, 4, 5}), ("high", {6, 7, 8})])
+def test_a_band_learns_its_ratios_alone(
+    data: Path, tmp_path: Path, band: Literal["low", "high"], wanted: set[int]
+) -> None:
+    recipe = replace(SMALL, band=band, schedule=replace(SMALL.schedule, n_steps=500))
+    split = SMALL.split(data)
+    task = recipe.task(data, split, tmp_path)
+    made = recipe.examples(data, split["train"], tmp_path / "train.safetensors")
+    assert {made.ratio_of(index) for index in range(0, 1000, 2)} == wanted
+    judged = {4, 8} & wanted
+    assert task.validate is not None
+    assert set(task.validate(task.net.eval())) == {"gain", *(f"gain at {r}" for r in judged)}
+    assert recipe.checkpoint(task.net, {}).preprocess["ratios"] == (min(wanted), max(wanted))
+
+
+@pytest.mark.parametrize(("third", "share"), [(0.0, 1 / 3), (0.6, 0.6 + 0.4 / 3), (1.0, 1.0)])
+def test_most_slices_lie_across_the_third_axis(third: float, share: float) -> None:
+    """A scan that brightens along that axis tells which one was taken."""
+    values = (0.5 + torch.arange(64) / 128).expand(64, 64, 64).half()
+    scan = PackedScan("a", "brain", values, None, None, (1.0, 1.0, 1.0), (0, 1, 2))
+    made = examples([scan], replace(PLAIN, third=third))
+    n = 300
+    found = [bool(made[i].thin.diff(dim=2).mean().abs() > 1e-4) for i in range(n // 3)]
+    assert float(np.mean(found)) == pytest.approx(share, abs=0.13)
 
 
 @pytest.mark.parametrize("ratio", [2, 4, 8])

@@ -1,7 +1,8 @@
 """The network that makes thin slices of thick ones, and says how sure it is.
 
-The defaults make what ships, on a processor.  ``net=aniso_unet ratio=4`` and the like train one of
-the published networks on the same examples.
+What ships are two trainings in one file, ``band=low`` and ``band=high``, each on one core of a
+processor; without a band one network learns every ratio.  ``net=aniso_unet ratio=4`` and the like
+train one of the published networks on the same examples.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import ThickScan
 from isocenter.datasets.collection import sources
-from isocenter.nets.slab_unet import BANDS, LARGEST_RATIO, Config
+from isocenter.nets.banded_unet import BANDS
+from isocenter.nets.slab_unet import LARGEST_RATIO, Config
 from isocenter.training.answers.thick_scoring import answered, figures, watched
 from isocenter.training.engine.outcomes import Outcomes
 from isocenter.training.engine.recipe import Recipe, Task
@@ -76,8 +78,7 @@ class SiqtRecipe(Recipe):
     ratio: int = 0
     """The only ratio that is drawn; 0: all of ``draws``."""
     band: Literal["all", "low", "high"] = "all"
-    """Ratios of ``draws`` that are learned: up to 5, beyond, or all.  What ships are two networks,
-    one of each band: a network of both learns each of them half as fast as one of its own."""
+    """Ratios of ``draws`` that are learned: up to 5, beyond, or all."""
     draws: Draws = field(default_factory=Draws)
     loss: Loss = field(default_factory=Loss)
 
