@@ -25,8 +25,7 @@ from isocenter.data.preprocess import ThickScan
 from isocenter.data.random import child, generator
 from isocenter.datasets.collection import sources
 from isocenter.nets import aniso_unet, espcn, iso_unet, sr_unet
-from isocenter.ops.thick_slices import Acquisition, interpolation
-from isocenter.ops.windows import multiply_along
+from isocenter.ops.thick_slices import splined
 from isocenter.training.engine.optimizers import make_optimizers
 from isocenter.training.inputs.packed_scans import pack_scans
 from isocenter.training.inputs.thick_examples import ThickExamples
@@ -142,9 +141,7 @@ def _said(name: str, net: nn.Module, thick: Tensor, options: argparse.Namespace)
     """Thin slices (B, x, y, h) of what is no halo."""
     ratio = options.ratio
     if name == "iso_unet":
-        n = thick.shape[-1]
-        matrix = interpolation(n * ratio, n, Acquisition(ratio), order=3)
-        thick = multiply_along(thick, matrix.T, 4)
+        thick = splined(thick, ratio)
     with torch.autocast("cpu", torch.bfloat16):
         said: Tensor = net(thick)
     return said[:, 0, ..., HALO * ratio : -HALO * ratio].float()

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from isocenter.errors import UsageError
 from isocenter.nets._blocks.conditioned import ChannelNorm, Down, Up
 from isocenter.nets._blocks.initial import drawn
-from isocenter.ops.thick_slices import Acquisition, interpolation
-from isocenter.ops.windows import multiply_along
+from isocenter.nets.slab_unet import FIRST_LOG_VARIANCE
+from isocenter.ops.thick_slices import splined
 
 __all__ = ["Config", "Planar", "build"]
 
@@ -50,7 +50,8 @@ def build(config: Config, *, seed: int = 0) -> "Planar":
     """The network of ``config`` with weights drawn from ``seed``; it begins as interpolation."""
     net = drawn(lambda: Planar(config), seed=seed, name="planar")
     nn.init.zeros_(net.body.last.weight)
-    nn.init.zeros_(net.body.last.bias)  # type: ignore[arg-type]
+    said_first = torch.tensor([0.0, FIRST_LOG_VARIANCE])
+    net.body.last.bias = nn.Parameter(said_first[: config.n_outputs].clone())
     return net
 
 
@@ -86,12 +87,9 @@ class Planar(nn.Module):
         return F.pad(thin, (0, 0, 0, 0, half, half), mode="replicate")
 
     def _interpolated(self, thick: Tensor) -> Tensor:
-        ratio, n_thick = self.config.ratio, thick.shape[-1]
-        cubic = interpolation(n_thick * ratio, n_thick, Acquisition(ratio), order=3)
         # Short numbers would lose more than the correction can give back.
         with torch.autocast(thick.device.type, enabled=False):
-            thin: Tensor = multiply_along(thick, cubic.T, 4)
-        return thin
+            return splined(thick, self.config.ratio)
 
     def _across(self, thin: Tensor) -> Tensor:
         """What is said of every plane across x (B, n_outputs, x, y, h), beside its neighbours."""

@@ -10,7 +10,6 @@ channels of the same network (Masksembles, Durasov et al., arXiv:2012.08334).
 import itertools
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +19,9 @@ from isocenter.errors import UsageError
 from isocenter.nets._blocks.conditioned import Down, Up
 from isocenter.nets._blocks.initial import drawn
 from isocenter.nets._blocks.members import MaskedBlock, member_masks
-from isocenter.ops.thick_slices import Acquisition, interpolation
-from isocenter.ops.windows import multiply_along
+from isocenter.ops.thick_slices import splined
 
-__all__ = ["LARGEST_RATIO", "Config", "SlabUNet", "build", "mixture"]
+__all__ = ["FIRST_LOG_VARIANCE", "LARGEST_RATIO", "Config", "SlabUNet", "build", "mixture"]
 
 LARGEST_RATIO = 16
 LOG_VARIANCES = (-16.0, 4.0)
@@ -135,7 +133,7 @@ class SlabUNet(nn.Module):
         self._check(thick, ratio, member, halo)
         # Short numbers would lose more than the correction can give back.
         with torch.autocast(thick.device.type, enabled=False):
-            thin = multiply_along(thick[:, 0].float(), _spline(thick.shape[-1], ratio), -1)
+            thin = splined(thick[:, 0].float(), ratio)
         kept = slice(ratio * halo, thin.shape[-1] - ratio * halo)
         turns = self._turns(len(thick), member, thick.device)
         if inner:
@@ -251,9 +249,3 @@ def mixture(answers: Tensor) -> Tensor:
     means, variances = answers[:, :, 0], answers[:, :, 1].exp()
     total = variances.mean(0) + means.var(0, correction=0)
     return torch.stack([means.mean(0), total.log()], 1)
-
-
-@lru_cache(maxsize=64)
-def _spline(n_thick: int, ratio: int) -> Tensor:
-    """Cubic spline from thick slices to thin ones, (thick, thin)."""
-    return interpolation(n_thick * ratio, n_thick, Acquisition(ratio), order=3).T.float()

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from isocenter.errors import UsageError
 from isocenter.ops.operator import LinearOperator
 from isocenter.ops.windows import multiply_along
 
-__all__ = ["Acquisition", "ThickSlices", "interpolation", "thick_slices"]
+__all__ = ["Acquisition", "ThickSlices", "interpolation", "splined", "thick_slices"]
 
 FWHM_OVER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 REACH = 4.0
@@ -190,3 +191,19 @@ def interpolation(
     knots = np.arange(n_coarse, dtype=float)
     spline = make_interp_spline(knots, np.eye(n_coarse), k=degree)
     return torch.from_numpy(spline(places.clip(0, n_coarse - 1)))
+
+
+def splined(thick: Tensor, ratio: int, axis: int = -1) -> Tensor:
+    """Thin slices by cubic splines; a block of ``ratio`` is centred on its thick slice.
+
+    Args:
+        thick: Thick slices along ``axis``, any other axes.
+        ratio: Thin slices for a thick one.
+        axis: Across slices.
+    """
+    return multiply_along(thick, _to_thin(thick.shape[axis], ratio), axis)
+
+
+@lru_cache(maxsize=64)
+def _to_thin(n_thick: int, ratio: int) -> Float64[Tensor, "thick thin"]:
+    return interpolation(n_thick * ratio, n_thick, Acquisition(ratio), order=3).T

@@ -4,8 +4,7 @@ import torch
 
 from isocenter.data.shapes import Image3
 from isocenter.ops.regions import head_mask
-from isocenter.ops.thick_slices import interpolation, thick_slices
-from isocenter.ops.windows import multiply_along
+from isocenter.ops.thick_slices import splined, thick_slices
 from isocenter.restorers._thick import Thick
 
 __all__ = ["agreeing"]
@@ -35,6 +34,4 @@ def agreeing(thin: Image3, given: Thick, tolerance: float) -> Image3:
     noise = OF_NORMAL * missing[head].abs().median()
     beyond = missing.sign() * (missing.abs() - tolerance * noise).clamp_min(0)
     beyond = torch.where(head, beyond, 0.0)
-    n_thick = given.scan.shape[given.axis]
-    splines = interpolation(sides[given.axis], n_thick, given.acquisition, order=3)
-    return thin.add_(multiply_along(beyond, splines.T, given.axis))
+    return thin.add_(splined(beyond, given.ratio, given.axis))

@@ -14,8 +14,7 @@ from isocenter.data.random import child, generator
 from isocenter.data.shapes import Image3
 from isocenter.datasets.collection import Source
 from isocenter.ops.regions import head_scale
-from isocenter.ops.thick_slices import Acquisition, interpolation
-from isocenter.ops.windows import multiply_along
+from isocenter.ops.thick_slices import splined
 from isocenter.training.engine.outcomes import Outcomes
 from isocenter.training.inputs.packed_scans import pack_scans
 from isocenter.training.inputs.thick_examples import profile
@@ -85,10 +84,8 @@ def thick_case(
 
 def cubic(case: ThickCase) -> Image3:
     """Thin slices by cubic splines."""
-    n = case.thick.shape[2]
-    weights = interpolation(n * case.ratio, n, Acquisition(case.ratio), order=3)
     margin = HALO * case.ratio
-    return multiply_along(case.thick, weights.T, -1)[:, :, margin:-margin]
+    return splined(case.thick, case.ratio)[:, :, margin:-margin]
 
 
 def decibels(said: Image3, case: ThickCase) -> float:

@@ -16,9 +16,8 @@ from isocenter.data.volume import Volume
 from isocenter.datasets.collection import Kind, Source
 from isocenter.errors import BadVolume
 from isocenter.ops.regions import head_scale
-from isocenter.ops.thick_slices import Acquisition, interpolation
+from isocenter.ops.thick_slices import splined
 from isocenter.ops.tissue import tissue_maps
-from isocenter.ops.windows import multiply_along
 
 __all__ = ["SHOWN", "PackedScan", "pack_scans"]
 
@@ -116,9 +115,7 @@ def _nearly_cubic(scan: Volume) -> tuple[Image3, tuple[float, float, float]]:
     for axis in range(3):
         ratio = round(sides[axis] / min(scan.spacing))
         if sides[axis] >= COARSER * min(scan.spacing):
-            n = data.shape[axis]
-            weights = interpolation(ratio * n, n, Acquisition(ratio), order=3)
-            data = multiply_along(data, weights.T, axis - 3)
+            data = splined(data, ratio, axis)
             sides[axis] /= ratio
     x, y, z = sides
     return data, (x, y, z)
