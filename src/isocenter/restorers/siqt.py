@@ -49,9 +49,10 @@ class Options:
     """A checkpoint; empty: the one that ships."""
     device: str = "auto"
     """``"auto"`` (CUDA if there is any, else the CPU), or a torch device."""
-    tolerance: float | None = 1.0
+    tolerance: float | None = None
     """Deviations of the noise by which thin slices, made thick again, may differ from the measured
-    ones; what goes beyond is given back to them.  ``None``: nothing is."""
+    ones; what goes beyond is given back to them.  ``None``: as the weights' card says for the
+    scan's contrast, more for one that the network knows well; where it says nothing, nothing is."""
 
     def __post_init__(self) -> None:
         if self.members < 1 or not self.max_memory > 0:
@@ -61,7 +62,7 @@ class Options:
             )
         if self.tolerance is not None and not self.tolerance >= 0:
             raise UsageError(
-                f"tolerance is {self.tolerance:g}: give deviations of the noise, 0 or more, or none"
+                f"tolerance is {self.tolerance:g}: give deviations of the noise, 0 or more"
             )
 
 
@@ -104,12 +105,14 @@ def enhance(
         progress=progress,
     )
     mean, deviation = _in_units(made, given, scale, _by_ratio(net, "deviation_scale", 1.0))
-    if options.tolerance is not None:
-        mean = agreeing(mean, given, options.tolerance).mul_(_measured(given))
+    tolerance = _tolerance(net, scan, options)
+    if tolerance is not None:
+        mean = agreeing(mean, given, tolerance).mul_(_measured(given))
     factor = _interval_factor(net)
     facts = {
         **_facts(given, net, made, options),
         "members": members,
+        "agreed_within": tolerance,
         "scale": scale,
         "level": LEVEL,
         "interval_factor": factor,
@@ -131,6 +134,15 @@ def _members(net: ThickNet, asked: int) -> int:
     if net.n_members > 1 and asked > net.n_members:
         raise UsageError(f"members is {asked}: the network has {net.n_members}")
     return min(asked, net.n_members)
+
+
+def _tolerance(net: ThickNet, scan: Volume, options: Options) -> float | None:
+    """Deviations of the noise that are not given back; ``None``: nothing is."""
+    if options.tolerance is not None:
+        return options.tolerance
+    told: Any = net.calibration.get("tolerance", {})
+    chosen: float | None = told.get(scan.contrast, told.get("other"))
+    return chosen
 
 
 def _in_units(

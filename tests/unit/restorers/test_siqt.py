@@ -51,7 +51,7 @@ def test_it_is_the_network_in_the_brightness_of_the_head(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_short_numbers(monkeypatch)
-    scan, made = head(), run(weights, tolerance=None)
+    scan, made = head(), run(weights)
     scale = head_scale(scan.data)
     assert made.facts["scale"] == scale
     net = load_thick_net(weights, 4, "cpu").net
@@ -66,7 +66,7 @@ def test_it_is_the_network_in_the_brightness_of_the_head(
 
 
 def test_what_the_network_took_from_the_slices_is_given_back(weights: Path) -> None:
-    alone, made = run(weights, tolerance=None), run(weights)
+    alone, made = run(weights), run(weights, tolerance=1.0)
     given = thick(head())
     agreed = agreeing(alone.image.data.clone(), given, 1.0)
     inside = made.image.data != 0
@@ -75,9 +75,20 @@ def test_what_the_network_took_from_the_slices_is_given_back(weights: Path) -> N
     assert torch.equal(made.deviation.data, alone.deviation.data)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("contrast", "within"), [("T1w", 2.0), ("FLAIR", 0.5), (None, 0.5)])
+def test_the_card_says_how_far_a_contrast_is_trusted(
+    tmp_path: Path, contrast: str | None, within: float
+) -> None:
+    told = made_slab_unet(tmp_path, calibration={"tolerance": {"T1w": 2.0, "other": 0.5}})
+    scan = dataclasses.replace(head(), contrast=contrast)
+    made, wanted = run(told, scan), run(told, scan, tolerance=within)
+    assert made.facts["agreed_within"] == within
+    assert torch.equal(made.image.data, wanted.image.data)
+
+
 @pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
 def test_a_tolerance_below_nothing_is_refused(tolerance: float) -> None:
-    with pytest.raises(UsageError, match="give deviations of the noise, 0 or more, or none"):
+    with pytest.raises(UsageError, match="give deviations of the noise, 0 or more"):
         Options(tolerance=tolerance)
 
 
@@ -221,7 +232,7 @@ def test_other_networks_are_run(name: str, n_outputs: int, tmp_path: Path) -> No
     config = {**values, "n_outputs": n_outputs}
     net = module.build(module.Config(**config))
     file = saved(tmp_path / f"{name}.safetensors", name, config, net)
-    made = run(file, head((37, 30, 9)), tolerance=None)
+    made = run(file, head((37, 30, 9)))
     assert made.image.shape == (37, 30, 36)
     assert bool(made.image.data.isfinite().all())
     assert (made.deviation is None) == (n_outputs == 1)
@@ -293,5 +304,5 @@ def test_options_are_plain_values() -> None:
         "max_memory": 2.0,
         "weights": "",
         "device": "auto",
-        "tolerance": 1.0,
+        "tolerance": None,
     }
