@@ -26,6 +26,8 @@ GAP, SHELL = 1, 3
 LEAST_CONTRAST = 0.1
 """Of a real lesion to its surroundings in the high-field image, else it is not counted."""
 FEWEST_VOXELS = 5
+FOUND = 0.5
+"""Share of its contrast from which a lesion is found."""
 FALSE, FALSE_MM3 = 0.2, 4.2
 """A false lesion: white matter wrong by this share of its brightness, connected, as large as a
 ball of 2 mm."""
@@ -92,7 +94,7 @@ def _left(size: np.ndarray) -> np.ndarray:
 
 def lesion_figures(
     image: Tensor, truth: Tensor, lesions: Tensor, brain: Tensor, *, least: float = 0.0
-) -> dict[str, float]:
+) -> dict[str, object]:
     """Of every lesion: is its contrast to the surroundings there, and how large does it look?
 
     A lesion counts as found when its contrast is at least half of the true one.  Its volume is
@@ -132,7 +134,8 @@ def lesion_figures(
     volumes = np.array(apart, dtype=float).sum(0)
     return {
         "n_lesions": len(made),
-        "n_found": int((np.array(made) >= 0.5).sum()),
+        "n_found": int((np.array(made) >= FOUND).sum()),
+        "kept": [round(one, 4) for one in made],
         "recovery": float((weights * np.array(made)).sum()),
         "volume_ratio": float(volumes[0] / max(volumes[1], 1)),
     }
