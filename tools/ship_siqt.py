@@ -86,7 +86,8 @@ def main() -> None:
     slices = "all" if options.thin is None else f"the middle {options.thin}"
     card = _card(runs, {band: one.card for band, one in trained.items()}, scores) | {
         "note": options.note,
-        "scored": f"{slices} thin slices of {N_PEOPLE} brains a side, 0.75 thickness, 2 % noise",
+        "scored": f"{slices} thin slices of {N_PEOPLE} brains a side, 0.75 thickness, 2 % "
+        "noise; the network alone, nothing given back",
     }
     shipped = options.out / "siqt.safetensors"
     replace(both, card=card, calibration=calibration).save(shipped, dtype=torch.float16)

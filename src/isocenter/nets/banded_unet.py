@@ -1,7 +1,7 @@
 """Two networks of thick slices in one: one for small ratios, one for large ones.
 
 A network that is taught both learns each of them half as fast as one that is taught it alone, even
-where it is told the ratio (measured; see the guide to enhancing).
+where it is told the ratio (measured: docs/benchmarks.md).
 """
 
 from collections.abc import Mapping

@@ -134,6 +134,21 @@ def test_a_band_learns_its_ratios_alone(
     assert recipe.checkpoint(task.net, {}).preprocess["ratios"] == (min(wanted), max(wanted))
 
 
+def test_ratios_of_no_band_are_refused(data: Path, tmp_path: Path) -> None:
+    recipe = replace(
+        SMALL, band="high", draws=replace(SMALL.draws, ratios=(2, 3), ratio_weights=(1.0, 1.0))
+    )
+    with pytest.raises(UsageError, match="has none of 6 to 16: give others, or another band"):
+        recipe.task(data, SMALL.split(data), tmp_path)
+
+
+def test_other_ratios_than_4_and_8_are_judged_by_themselves(data: Path, tmp_path: Path) -> None:
+    recipe = replace(SMALL, draws=replace(SMALL.draws, ratios=(2, 3), ratio_weights=(1.0, 1.0)))
+    task = recipe.task(data, SMALL.split(data), tmp_path)
+    assert task.validate is not None
+    assert set(task.validate(task.net.eval())) == {"gain", "gain at 2", "gain at 3"}
+
+
 @pytest.mark.parametrize(("third", "share"), [(0.0, 1 / 3), (0.6, 0.6 + 0.4 / 3), (1.0, 1.0)])
 def test_most_slices_lie_across_the_third_axis(third: float, share: float) -> None:
     """A scan that brightens along that axis tells which one was taken."""

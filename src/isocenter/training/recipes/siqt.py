@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import ThickScan
 from isocenter.datasets.collection import sources
+from isocenter.errors import UsageError
 from isocenter.nets.banded_unet import BANDS
 from isocenter.nets.slab_unet import LARGEST_RATIO, Config
 from isocenter.training.answers.thick_scoring import answered, figures, watched
@@ -155,20 +156,32 @@ class SiqtRecipe(Recipe):
         )
 
     def _drawn(self) -> Draws:
-        """The draws, of the wanted ratios alone."""
+        """The draws, of the wanted ratios alone.
+
+        Raises:
+            UsageError: None of them is of the band.
+        """
         draws = self.draws
         if self.ratio:
             return replace(draws, ratios=(self.ratio,), ratio_weights=(1.0,))
         within = {"all": range(LARGEST_RATIO + 1), **BANDS}[self.band]
-        pairs = zip(draws.ratios, draws.ratio_weights, strict=True)
-        ratios, weights = zip(*(pair for pair in pairs if pair[0] in within), strict=True)
+        pairs = [
+            pair
+            for pair in zip(draws.ratios, draws.ratio_weights, strict=True)
+            if pair[0] in within
+        ]
+        if not pairs:
+            raise UsageError(
+                f"band is {self.band!r}, and draws.ratios {draws.ratios} has none of "
+                f"{within.start} to {within.stop - 1}: give others, or another band"
+            )
+        ratios, weights = zip(*pairs, strict=True)
         return replace(draws, ratios=ratios, ratio_weights=weights)
 
     def _told(self) -> tuple[int, ...]:
         """Ratios by which the network is judged."""
-        if self.ratio:
-            return (self.ratio,)
-        return tuple(ratio for ratio in (4, 8) if ratio in self._drawn().ratios)
+        drawn = self._drawn().ratios
+        return tuple(ratio for ratio in (4, 8) if ratio in drawn) or drawn
 
     def _scans(self, data: Path, people: Sequence[str]) -> tuple[Any, ...]:
         members = set(people)
