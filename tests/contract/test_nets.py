@@ -27,7 +27,8 @@ class Case:
     config: dict[str, object]
     shapes: tuple[tuple[tuple[int, ...], ...], ...]
     idle: tuple[str, ...] = ()
-    """Weights that a published count holds and no output depends on: how their names begin."""
+    """Weights that a published count holds and no output depends on, or none of these inputs: how
+    their names begin."""
     kinds: tuple[str, ...] = ()
     """What each input holds where it is not real numbers: ``complex`` or ``mask``."""
 
@@ -143,6 +144,7 @@ CASES = {
         "banded_unet",
         {"widths": (8, 12), "n_down": (1, 1), "n_up": (1,), "n_condition": 8},
         (((1, 16, 16, 3),), ((1, 17, 22, 4),)),
+        idle=("parts.high",),
     ),
     "ddpm": Case(
         "ddpm",

@@ -1,7 +1,8 @@
 """Two networks of thick slices in one: one for small ratios, one for large ones.
 
-A network that is taught both learns each of them half as fast as one that is taught it alone, even
-where it is told the ratio (measured: docs/benchmarks.md).
+The published system (doi:10.1016/j.media.2023.102807) has a network for each ratio.  One that is
+taught several learns each of them half as fast as one that is taught it alone, even where it is
+told the ratio (measured: docs/benchmarks.md).
 """
 
 from collections.abc import Mapping

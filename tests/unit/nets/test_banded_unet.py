@@ -36,6 +36,16 @@ def test_a_ratio_is_answered_by_its_part(ratio: int, band: str) -> None:
     assert torch.equal(both, alone)
 
 
+@pytest.mark.parametrize(("ratio", "learns"), [(4, "low"), (8, "high")])
+def test_a_ratio_teaches_its_part_alone(ratio: int, learns: str) -> None:
+    net = BandedUNet({"low": trained(1), "high": trained(2)}).train()
+    thick = torch.rand(2, 1, 12, 10, 5, generator=generator(3))
+    net(thick, ratio).square().sum().backward()
+    for band, part in net.parts.items():
+        taught = {weight.grad is not None for weight in part.parameters()}
+        assert taught == {band == learns}
+
+
 def test_parts_begin_with_other_weights_and_the_same_each_time() -> None:
     one, again = (banded_unet.build(SMALL, seed=5).state_dict() for _ in range(2))
     assert all(torch.equal(one[key], again[key]) for key in one)
