@@ -69,8 +69,9 @@ def main() -> None:
     options = _options()
     runs = {"low": Run.load(options.low), "high": Run.load(options.high)}
     trained = {band: _trained(run, band) for band, run in runs.items()}
-    both = _joined(trained)
-    net = _rounded(both, options.out / "rounded.safetensors")
+    config = _recipe(runs["low"], "low").config
+    both = _joined(trained, config)
+    net = _rounded(both, config, options.out / "rounded.safetensors")
     people, seed = runs["low"].split(), runs["low"].recipe.seed
     assert people == runs["high"].split()
     ratios_of: Errors = {}
@@ -98,9 +99,7 @@ def main() -> None:
 
 def _trained(run: Run, band: str) -> Checkpoint:
     """The finished network of a band, or the best so far of a training that was stopped."""
-    recipe = run.recipe
-    assert isinstance(recipe, SiqtRecipe)
-    assert (recipe.band, recipe.net) == (band, "slab_unet")
+    recipe = _recipe(run, band)
     if run.model.exists():
         return Checkpoint.load(run.model)
     net = slab_unet.build(recipe.config)
@@ -109,9 +108,16 @@ def _trained(run: Run, band: str) -> Checkpoint:
     return recipe.checkpoint(net, {**run.record(), "split": split, "steps": None})
 
 
-def _joined(trained: Mapping[str, Checkpoint]) -> Checkpoint:
+def _recipe(run: Run, band: str) -> SiqtRecipe:
+    recipe = run.recipe
+    assert isinstance(recipe, SiqtRecipe)
+    assert (recipe.band, recipe.net) == (band, "slab_unet")
+    return recipe
+
+
+def _joined(trained: Mapping[str, Checkpoint], config: slab_unet.Config) -> Checkpoint:
     """Both bands in one network."""
-    parts = {band: slab_unet.build(_config(one)) for band, one in trained.items()}
+    parts = {band: slab_unet.build(config) for band in trained}
     for band, part in parts.items():
         trained[band].load_into(part)
     ends = [trained[band].preprocess["ratios"] for band in ("low", "high")]
@@ -124,16 +130,11 @@ def _joined(trained: Mapping[str, Checkpoint]) -> Checkpoint:
     )
 
 
-def _config(trained: Checkpoint) -> slab_unet.Config:
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in trained.config.items()}
-    return slab_unet.Config(**values)
-
-
-def _rounded(both: Checkpoint, file: Path) -> nn.Module:
+def _rounded(both: Checkpoint, config: slab_unet.Config, file: Path) -> nn.Module:
     """With the weights as they will be stored."""
     file.parent.mkdir(parents=True, exist_ok=True)
     both.save(file, dtype=torch.float16)
-    net = banded_unet.build(_config(both)).eval()
+    net = banded_unet.build(config).eval()
     Checkpoint.load(file).load_into(net)
     return net
 

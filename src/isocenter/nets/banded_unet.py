@@ -65,6 +65,6 @@ class BandedUNet(nn.Module):
         inner: bool = False,
     ) -> Tensor:
         """As :meth:`isocenter.nets.slab_unet.SlabUNet.forward` of the part that knows ``ratio``."""
-        band = next((band for band, ratios in BANDS.items() if ratio in ratios), "high")
+        band = "low" if ratio in BANDS["low"] else "high"
         thin: Tensor = self.parts[band](thick, ratio, member, halo, inner=inner)
         return thin

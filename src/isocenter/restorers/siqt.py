@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch.nn.functional as F
-from jaxtyping import Bool
-from torch import Generator, Tensor
+from torch import Generator
 
 from isocenter.data.device import usable_device
-from isocenter.data.shapes import Image3
+from isocenter.data.shapes import Image3, Mask3
 from isocenter.data.step import JSON
 from isocenter.data.volume import Volume
 from isocenter.errors import UsageError
@@ -104,10 +103,12 @@ def enhance(
         max_memory=options.max_memory,
         progress=progress,
     )
-    mean, deviation = _in_units(made, given, scale, _by_ratio(net, "deviation_scale", 1.0))
+    there = _measured(given)
+    stretch = _by_ratio(net, "deviation_scale", 1.0)
+    mean, deviation = _in_units(made, given.axis, there, scale, stretch)
     tolerance = _tolerance(net, scan, options)
     if tolerance is not None:
-        mean = agreeing(mean, given, tolerance).mul_(_measured(given))
+        mean = agreeing(mean, given, tolerance).mul_(there)
     factor = _interval_factor(net)
     facts = {
         **_facts(given, net, made, options),
@@ -146,18 +147,17 @@ def _tolerance(net: ThickNet, scan: Volume, options: Options) -> float | None:
 
 
 def _in_units(
-    made: Tiled, given: Thick, scale: float, stretch: float
+    made: Tiled, axis: int, there: Mask3, scale: float, stretch: float
 ) -> tuple[Image3, Image3 | None]:
-    """Mean and deviation in the scan's units, axes as they were."""
-    there = _measured(given)
-    parts = [part.movedim(-1, given.axis) for part in made.values]
+    """Mean and deviation in the scan's units, axes as they were; 0 but where something is."""
+    parts = [part.movedim(-1, axis) for part in made.values]
     mean = parts[0].mul_(scale).mul_(there)
     if len(parts) == 1:
         return mean, None
     return mean, parts[1].sqrt_().mul_(scale * stretch).mul_(there)
 
 
-def _measured(given: Thick) -> Bool[Tensor, "x y z"]:
+def _measured(given: Thick) -> Mask3:
     """Where a thick voxel or one of its neighbours is not 0."""
     seen = (given.scan.data != 0).float()[None, None]
     around = F.max_pool3d(seen, 3, stride=1, padding=1)[0, 0] > 0

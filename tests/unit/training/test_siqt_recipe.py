@@ -155,8 +155,7 @@ def test_most_slices_lie_across_the_third_axis(third: float, share: float) -> No
     values = (0.5 + torch.arange(64) / 128).expand(64, 64, 64).half()
     scan = PackedScan("a", "brain", values, None, None, (1.0, 1.0, 1.0), (0, 1, 2))
     made = examples([scan], replace(PLAIN, third=third))
-    n = 300
-    found = [bool(made[i].thin.diff(dim=2).mean().abs() > 1e-4) for i in range(n // 3)]
+    found = [bool(made[i].thin.diff(dim=2).mean().abs() > 1e-4) for i in range(100)]
     assert float(np.mean(found)) == pytest.approx(share, abs=0.13)
 
 
