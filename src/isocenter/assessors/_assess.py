@@ -15,6 +15,7 @@ from isocenter.assessors._views import views_of
 from isocenter.assessors.ensemble import Ensemble
 from isocenter.data.device import usable_device
 from isocenter.data.io import read
+from isocenter.data.plain import with_tuples
 from isocenter.data.process import peak_rss
 from isocenter.data.scores import LEVELS, Finding, Provenance, QualityReport, ScanFacts, Score
 from isocenter.data.volume import Volume
@@ -148,11 +149,8 @@ def _facts(volume: Volume) -> ScanFacts:
         return ScanFacts(
             "scan", None, None, volume.shape, volume.spacing, "float32", "RAS", volume.contrast
         )
-    params = volume.origin.params
-    plain = {
-        f.name: tuple(v) if isinstance(v := params[f.name], list) else v for f in fields(ScanFacts)
-    }
-    return ScanFacts(**plain)  # type: ignore[arg-type]
+    said = with_tuples(volume.origin.params)
+    return ScanFacts(**{field.name: said[field.name] for field in fields(ScanFacts)})
 
 
 def _subject(name: str) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from isocenter.assessors._configs import config_of
 from isocenter.assessors._evidence import FITTED, presence, quality
 from isocenter.assessors._outputs import OUTPUTS, TYPES, quality_with_interval, split_outputs
 from isocenter.assessors._shading import shading_trees, with_trees
@@ -107,7 +106,7 @@ class Assessor:
                 f"these weights are for another assessor ({preprocess.kind}, "
                 f"{list(checkpoint.outputs)}); train with the recipe 'assessor'"
             )
-        net = build(config_of(Config, checkpoint.config))
+        net = build(checkpoint.configured(Config))
         if not isinstance(net, SlabHSFNet):
             raise BadCheckpoint("these weights are the published network; it has no quality output")
         if net.config.n_facts != N_FACTS:

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from isocenter.assessors._configs import config_of
 from isocenter.assessors._outputs import half_width
 from isocenter.data.checkpoint import Checkpoint
 from isocenter.data.preprocess import Patches, preprocess_from_json
@@ -62,7 +61,7 @@ class Assessor:
                 f"these weights are for another assessor ({checkpoint.net}, {preprocess.kind}); "
                 f"train with the recipe 'hysnet'"
             )
-        net = build(config_of(Config, checkpoint.config))
+        net = build(checkpoint.configured(Config))
         checkpoint.load_into(net)
         self.net = net.eval().to(device)
         self.preprocess, self.checkpoint, self.device = preprocess, checkpoint, device

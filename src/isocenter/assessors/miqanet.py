@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from isocenter.assessors._configs import config_of
 from isocenter.assessors._outputs import (
     quality_to_target,
     quality_with_interval,
@@ -68,7 +67,7 @@ class Assessor:
                 f"train with the recipe 'miqanet'"
             )
         preprocess = preprocess_from_json(dict(checkpoint.preprocess))
-        config = config_of(Config, checkpoint.config)
+        config = checkpoint.configured(Config)
         if not isinstance(preprocess, Slabs) or preprocess.side < config.side:
             raise BadCheckpoint(
                 "these weights are not for slices of scans; train with the recipe 'miqanet'"

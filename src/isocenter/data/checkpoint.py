@@ -6,10 +6,10 @@ config, preprocess, outputs, calibration, card.  No pickle, no code, no download
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from isocenter.data.atomic import write_bytes
-from isocenter.errors import BadCheckpoint
+from isocenter.data.plain import with_tuples
+from isocenter.errors import BadCheckpoint, UsageError
 
 __all__ = ["FORMAT", "Checkpoint"]
 
@@ -26,6 +27,8 @@ HEADER_KEY = "isocenter"
 LARGEST_HEADER = 1 << 20
 """Bytes; a longer header is no checkpoint of ours."""
 PARTS = ("net", "config", "preprocess", "outputs", "calibration", "card")
+
+Config = TypeVar("Config")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,8 @@ class Checkpoint:
     """Weights by parameter name; fitted arrays under ``fitted.``."""
     sha256: str | None = field(default=None)
     """Hash of the file; set by :meth:`load`."""
+    path: Path | None = field(default=None)
+    """The file; set by :meth:`load`."""
 
     def save(self, path: Path | str, *, dtype: torch.dtype | None = None) -> Path:
         """Write atomically.
@@ -89,7 +94,22 @@ class Checkpoint:
             raise BadCheckpoint(f"{path}: weights of {broken[0]} are not finite; train it again")
         floats = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
         digest = hashlib.sha256(content).hexdigest()
-        return cls(**{part: header[part] for part in PARTS}, tensors=floats, sha256=digest)
+        parts = {part: header[part] for part in PARTS}
+        return cls(**parts, tensors=floats, sha256=digest, path=Path(path))
+
+    def configured(self, make: Callable[..., Config]) -> Config:
+        """The network's ``Config``, made by ``make``.
+
+        Raises:
+            BadCheckpoint: It has other fields, or values that the network refuses.
+        """
+        try:
+            return make(**with_tuples(self.config))
+        except (TypeError, UsageError) as error:
+            raise BadCheckpoint(
+                f"{self.path or 'these weights'}: the configuration makes no network {self.net!r} "
+                f"({error}); load it with the version that wrote it"
+            ) from error
 
     def weights(self) -> dict[str, Tensor]:
         """The network's own tensors, without the fitted ones."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal, Self
 
+from isocenter.data.plain import with_tuples
 from isocenter.data.step import JSON
 from isocenter.errors import BadCheckpoint
 
@@ -41,9 +42,7 @@ class Preprocess:
                 f"preprocess {cls.kind!r} needs {sorted(known)}; the checkpoint has "
                 f"{sorted(set(values) - {'kind'})}: load it with the version that wrote it"
             )
-        plain = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-        del plain["kind"]
-        return cls(**plain)
+        return cls(**{name: v for name, v in with_tuples(values).items() if name != "kind"})
 
 
 @dataclass(frozen=True)

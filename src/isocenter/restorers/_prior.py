@@ -118,7 +118,7 @@ def load_prior(path: Path | str | None, device: torch.device | str = "cpu") -> P
             "give the checkpoint of `isocenter train prior`"
         )
     module = NETS[checkpoint.net]
-    net = module.build(module.Config(**_tuples(checkpoint.config)))
+    net = module.build(checkpoint.configured(module.Config))
     checkpoint.load_into(net)
     return Prior(
         net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last),
@@ -145,7 +145,3 @@ def _whole(
             said = net(padded, level)
     result: Tensor = said[..., :rows, :columns].float()
     return result
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}

@@ -93,10 +93,7 @@ def _of_checkpoint(method: str, path: Path) -> nn.Module:
             f"{path} holds {checkpoint.net!r}, not {method!r}: give the checkpoint of "
             f"`isocenter train supervised --set net={method}`"
         )
-    try:
-        net: nn.Module = NETS[method].build(NETS[method].Config(**checkpoint.config))
-    except (TypeError, UsageError) as error:
-        raise BadCheckpoint(f"{path}: its configuration makes no network ({error})") from error
+    net: nn.Module = NETS[method].build(checkpoint.configured(NETS[method].Config))
     checkpoint.load_into(net)
     return net
 

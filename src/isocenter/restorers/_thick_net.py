@@ -204,11 +204,7 @@ def _check_ratio(place: Path, seen: ThickScan, ratio: int) -> None:
 
 def _built(checkpoint: Checkpoint, place: Path, ratio: int) -> nn.Module:
     module = NETS[checkpoint.net]
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in checkpoint.config.items()}
-    try:
-        config = module.Config(**values)
-    except (TypeError, UsageError) as error:
-        raise BadCheckpoint(f"{place}: its configuration makes no network ({error})") from error
+    config = checkpoint.configured(module.Config)
     if checkpoint.net == "planar":  # the ratio decides no weight
         config = dataclasses.replace(config, ratio=ratio)
     if checkpoint.net in OF_ONE_RATIO and config.ratio != ratio:

@@ -108,7 +108,7 @@ def test_a_scan_of_nothing_is_still_judged(checkpoint: Checkpoint, scan: Volume)
         ({"net": "hsfnet"}, "of the network 'hsfnet'"),
         ({"preprocess": PublishedStack().to_json()}, "not for slices of scans"),
         ({"preprocess": Slabs(side=16, n_slices=1).to_json()}, "not for slices of scans"),
-        ({"config": {"colour": 3}}, "config does not fit this version"),
+        ({"config": {"colour": 3}}, "configuration makes no network 'miqanet'"),
         ({"config": asdict(replace(SMALL, cnn_width=5))}, "do not fit the network"),
     ],
 )

@@ -115,6 +115,11 @@ def test_weights_that_are_no_prior_are_refused(tmp_path: Path) -> None:
     other = Checkpoint("resnet", *(getattr(loaded, part) for part in PARTS), loaded.tensors)
     with pytest.raises(BadCheckpoint, match="resnet"):
         load_prior(other.save(tmp_path / "other.safetensors"))
+    odd = replace(loaded, config={**loaded.config, "breadth": 3})
+    with pytest.raises(
+        BadCheckpoint, match=r"odd\.safetensors: the configuration makes no network"
+    ):
+        load_prior(odd.save(tmp_path / "odd.safetensors"))
 
 
 @pytest.mark.parametrize(
