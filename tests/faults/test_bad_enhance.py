@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], tuple[str, ...], int, str]] = {
     "axis_name": (nothing, (*CUBIC, "--axis", "up"), 2, '"up"'),
     "other_grid": (mask_of_another_grid, MASK, 3, "brain mask (20, 44, 12) is not on the scan's"),
     "elsewhere": (mask_that_lies_elsewhere, MASK, 3, "brain mask lies elsewhere"),
-    "no_brain": (mask_without_brain, MASK, 3, "the brain mask cannot be used: constant image"),
+    "no_brain": (mask_without_brain, MASK, 3, "the brain mask is empty: give one that is above"),
     "no_brain_below_zero": (mask_below_zero, MASK, 3, "the brain mask is empty"),
     "no_mask": (nothing, MASK, 3, "the brain mask cannot be used"),
     "method": (nothing, ("--method", "sqit"), 2, "no method 'sqit'; did you mean 'siqt'?"),

@@ -111,7 +111,7 @@ def tissue_maps_from_files(
         return given_maps(*_of_labels(Path(paths[0]), like), whole=whole)
     by_tissue = _told_apart([Path(path) for path in paths])
     maps = {
-        tissue: on_grid(path, like, f"the tissue map {path.name}").data
+        tissue: on_grid(path, like, f"the tissue map {path.name}", constant=True).data
         for tissue, path in by_tissue.items()
     }
     return given_maps(maps["csf"], maps["gm"], maps["wm"], whole=whole)

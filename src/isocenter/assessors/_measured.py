@@ -91,7 +91,9 @@ def tissue_of(given: tuple[Given, Given, Given], scan: Volume) -> TissueMaps:
         BadVolume: One cannot be read, lies on another grid, or holds no probabilities.
     """
     names = ("the map of CSF", "the map of grey matter", "the map of white matter")
-    maps = [on_grid(one, scan, name).data for one, name in zip(given, names, strict=True)]
+    maps = [
+        on_grid(one, scan, name, constant=True).data for one, name in zip(given, names, strict=True)
+    ]
     return given_maps(*maps)
 
 

@@ -15,18 +15,21 @@ NEAR = 1e-3
 """Difference of two affines, in mm, that is no difference."""
 
 
-def on_grid(given: Volume | Path | str, scan: Volume, what: str) -> Volume:
+def on_grid(
+    given: Volume | Path | str, scan: Volume, what: str, *, constant: bool = False
+) -> Volume:
     """A volume, or the content of a file, that has to lie on the scan's grid.
 
     Args:
         given: The volume or its path.
         scan: Whose grid.
         what: What the volume is called in the message.
+        constant: Whether voxels of a file may be all the same.
 
     Raises:
         BadVolume: It cannot be read, or lies on another grid.
     """
-    volume = given if isinstance(given, Volume) else _read(given, what)
+    volume = given if isinstance(given, Volume) else _read(given, what, constant)
     if volume.shape != scan.shape:
         raise BadVolume(
             f"{what} {volume.shape} is not on the scan's grid {scan.shape}; resample it first"
@@ -46,15 +49,15 @@ def mask_of(given: Volume | Path | str, scan: Volume, what: str) -> Mask3:
     Raises:
         BadVolume: It cannot be read, lies on another grid, or is nowhere above zero.
     """
-    mask = on_grid(given, scan, what).data > 0
+    mask = on_grid(given, scan, what, constant=True).data > 0
     if not bool(mask.any()):
         raise BadVolume(f"{what} is empty: give one that is above zero somewhere")
     return mask
 
 
-def _read(path: Path | str, what: str) -> Volume:
+def _read(path: Path | str, what: str, constant: bool) -> Volume:
     """The file's content; whatever is wrong with it is said of ``what``."""
     try:
-        return read(path)
+        return read(path, constant=constant)
     except IsocenterError as error:
         raise BadVolume(f"{what} cannot be used: {error}") from error

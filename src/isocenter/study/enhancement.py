@@ -188,7 +188,9 @@ def check_files(
     """
     prepared = prepare(source, contrast=contrast, brain=brain)
     image = to_volume(given, contrast=contrast)
-    spread = None if deviation is None else on_grid(deviation, image, "the deviation")
+    spread = None
+    if deviation is not None:
+        spread = on_grid(deviation, image, "the deviation", constant=True)
     made, notes = as_enhanced(image, prepared.scan, deviation=spread)
     rng = child(generator(seed), "check")
     checked = check(made, prepared.scan, brain=prepared.brain, rng=rng)

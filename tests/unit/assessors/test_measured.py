@@ -12,6 +12,7 @@ import torch
 from isocenter.assessors import NoRating, Rating, ratings, scores_of_file
 from isocenter.assessors._measured import measured
 from isocenter.data.grids import mask_of, on_grid
+from isocenter.data.io import write
 from isocenter.data.volume import Volume
 from isocenter.datasets.mriqc import MEASURES, MeasuredScan
 from isocenter.datasets.populations import percentile, populations
@@ -77,3 +78,13 @@ def test_what_lies_elsewhere_is_refused(tmp_path: Path) -> None:
         on_grid(tmp_path / "text.nii", VOLUME, "the mask")
     with pytest.raises(BadVolume, match="the mask is empty"):
         mask_of(dataclasses.replace(VOLUME, data=VOLUME.data * 0), VOLUME, "the mask")
+
+
+def test_a_file_of_one_value_may_be_a_mask_and_nothing_else(tmp_path: Path) -> None:
+    every = write(dataclasses.replace(VOLUME, data=VOLUME.data * 0 + 1), tmp_path / "every.nii")
+    assert bool(mask_of(every, VOLUME, "the mask").all())
+    none = write(dataclasses.replace(VOLUME, data=VOLUME.data * 0), tmp_path / "none.nii")
+    with pytest.raises(BadVolume, match="the mask is empty"):
+        mask_of(none, VOLUME, "the mask")
+    with pytest.raises(BadVolume, match="the reference cannot be used: constant image"):
+        on_grid(every, VOLUME, "the reference")

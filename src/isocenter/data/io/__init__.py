@@ -86,10 +86,9 @@ def load(path: Path | str, selection: Selection | None = None) -> Loaded:
         NeedsChoice: Several volumes or series and none chosen.
         NothingFound: No such file.
     """
-    path = Path(path)
-    reader = _reader_of(path)
-    loaded: Loaded = reader.load(path, selection or Selection())
-    return inspected(loaded)
+    path, selection = Path(path), selection or Selection()
+    loaded: Loaded = _reader_of(path).load(path, selection)
+    return inspected(loaded, constant=selection.constant)
 
 
 def count_volumes(path: Path | str) -> int:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from isocenter.data.io._loaded import Loaded
 from isocenter.data.io._slices import empty_frame, odd_slices
-from isocenter.data.io._values import refuse_constant
 from isocenter.errors import BadVolume
 
 __all__ = ["inspected", "looks_like_labels"]
@@ -26,13 +25,17 @@ MANY_LABELS = 512
 STRIDE = 4
 
 
-def inspected(loaded: Loaded) -> Loaded:
+def inspected(loaded: Loaded, *, constant: bool = False) -> Loaded:
     """The image with non-finite voxels set to 0, and what is odd about it in the facts.
 
+    Args:
+        loaded: As the reader made it.
+        constant: Whether all voxels may be the same.
+
     Raises:
-        BadVolume: No finite voxel, or all the same.
+        BadVolume: No finite voxel, or all the same where they may not be.
     """
-    data, notes = _finite(loaded.data)
+    data, notes = _finite(loaded.data, constant)
     notes += _negative(data, loaded.facts.dtype)
     notes += empty_frame(data)
     if looks_like_labels(data):
@@ -61,19 +64,22 @@ def looks_like_labels(data: Image) -> bool:
     return len(np.unique(sample)) <= MANY_LABELS
 
 
-def _finite(data: Image) -> tuple[Image, list[str]]:
+def _finite(data: Image, constant: bool) -> tuple[Image, list[str]]:
+    notes = []
     # A NaN anywhere is the minimum; an Inf is an extreme: two fast passes tell for all.
-    if np.isfinite(data.min()) and np.isfinite(data.max()):
-        refuse_constant(data)
-        return data, []
-    good = np.isfinite(data)
-    n_bad = int(data.size - np.count_nonzero(good))
-    if n_bad == data.size:
-        raise BadVolume("no finite voxels: every one is NaN or Inf")
-    refuse_constant(data[good])
-    share = n_bad / data.size
-    note = f"{n_bad:,} voxels ({100 * share:.3g} %) are NaN or Inf and were set to 0"
-    return np.where(good, data, np.float32(0)), [note]
+    least, most = data.min(), data.max()
+    if not (np.isfinite(least) and np.isfinite(most)):
+        good = np.isfinite(data)
+        n_bad = int(data.size - np.count_nonzero(good))
+        if n_bad == data.size:
+            raise BadVolume("no finite voxels: every one is NaN or Inf")
+        least, most = data[good].min(), data[good].max()
+        share = n_bad / data.size
+        notes = [f"{n_bad:,} voxels ({100 * share:.3g} %) are NaN or Inf and were set to 0"]
+        data = np.where(good, data, np.float32(0))
+    if least == most and not constant:
+        raise BadVolume(f"constant image: no score (every voxel is {float(least):g})")
+    return data, notes
 
 
 def _negative(data: Image, dtype: str | None) -> list[str]:

@@ -27,6 +27,8 @@ class Selection:
     """Largest image, in voxels, that is read; larger ones are refused before allocation."""
     voxel_size: tuple[float, float, float] | None = None
     """Voxel size in mm along the stored axes, for files that do not say it."""
+    constant: bool = False
+    """Whether voxels may be all the same, as those of a mask may; no scan is like that."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from isocenter.errors import BadVolume
-
-__all__ = ["refuse_constant", "scaled"]
+__all__ = ["scaled"]
 
 
 def scaled(
@@ -17,13 +15,9 @@ def scaled(
 
     Args:
         raw: (x, y, z), any real or complex type; complex becomes its magnitude.
-
-    Raises:
-        BadVolume: The image is constant.
     """
     if np.iscomplexobj(raw):
         raw = np.abs(raw)
-    refuse_constant(raw)
     result = np.empty(raw.shape, np.float32, order="F")
     with np.errstate(over="ignore"):  # beyond float32 is infinite, and infinite is counted
         if slope == 1 and intercept == 0:
@@ -32,14 +26,3 @@ def scaled(
         for index in range(raw.shape[2]):
             result[:, :, index] = raw[:, :, index].astype(np.float64) * slope + intercept
     return result
-
-
-def refuse_constant(values: npt.NDArray[np.generic]) -> None:
-    """Refuse an image whose voxels are all the same, or none of them finite.
-
-    Raises:
-        BadVolume: It is so.
-    """
-    least, most = values.min(), values.max()
-    if least == most and np.isfinite(least):
-        raise BadVolume(f"constant image: no score (every voxel is {float(least):g})")

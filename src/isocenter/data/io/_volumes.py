@@ -27,6 +27,7 @@ def read(
     max_voxels: int = Selection.max_voxels,
     voxel_size: tuple[float, float, float] | None = None,
     contrast: str | None = None,
+    constant: bool = False,
 ) -> Volume:
     """Read a scan: NIfTI, Analyze, MGH, MINC, DICOM.
 
@@ -37,6 +38,7 @@ def read(
         max_voxels: Larger images are refused.
         voxel_size: mm along the stored axes, for files that do not say it.
         contrast: ``"T1w"``, ``"T2w"``, ``"FLAIR"``, ``"PDw"``; else what the file says.
+        constant: Whether voxels may be all the same, as those of a mask may.
 
     Returns:
         float32 (x, y, z), RAS+, arbitrary units; ``history[0]`` holds the file's facts.
@@ -46,7 +48,7 @@ def read(
         NeedsChoice: Several volumes or series and none chosen.
         NothingFound: No such file.
     """
-    selection = Selection(volume, series, max_voxels, voxel_size)
+    selection = Selection(volume, series, max_voxels, voxel_size, constant)
     return to_volume(load(Path(path), selection), contrast=contrast)
 
 
