@@ -44,13 +44,14 @@ def saved(
     *,
     ratios: tuple[int, int] = (2, 8),
     calibration: dict[str, Any] | None = None,
+    says: str = "mean",
 ) -> Path:
     """A checkpoint as the recipe makes it."""
     return Checkpoint(
         net=name,
         config=config,
         preprocess=ThickScan(ratios=ratios).to_json(),
-        outputs={"thin": ["mean", "log_variance"]},
+        outputs={"thin": [says, "log_variance"]},
         calibration=calibration or {},
         card={"name": "made for tests"},
         tensors=net.state_dict(),

@@ -19,6 +19,7 @@ from isocenter.data.step import JSON
 from isocenter.errors import BadCheckpoint, UsageError
 from isocenter.nets import aniso_unet, banded_unet, espcn, iso_unet, planar, slab_unet, sr_unet
 from isocenter.nets._blocks.volume_unet import pools_of
+from isocenter.ops.thick_slices import splined
 
 __all__ = ["ThickNet", "load_thick_net"]
 
@@ -50,6 +51,8 @@ OF_SPLINES = ("planar", *OF_MEMBERS)
 """They interpolate by themselves, so that a value depends on all slices of its line:"""
 ACROSS_SPLINES = 8
 """on one so many slices away by less than 1e-4."""
+OUTPUTS = ("mean", "correction")
+"""What the first output may be: the image, or what cubic splines miss."""
 LOG_VARIANCES = (-30.0, 10.0)
 """The exponential of any of them is a number."""
 
@@ -65,6 +68,8 @@ class ThickNet:
     ratio: int
     """Thin slices for a thick one."""
     device: torch.device
+    corrects: bool
+    """Whether it says what cubic splines miss, and not the image itself."""
     seen: ThickScan
     """Ratios and noise that it has learned from."""
     calibration: Mapping[str, Any]
@@ -113,7 +118,7 @@ class ThickNet:
     def halo(self) -> tuple[int, int, int]:
         """Voxels around the core of a tile, in a slice and across."""
         across = WITHIN if self.takes_thin else -(-WITHIN // self.ratio)
-        if self.name in OF_SPLINES:
+        if self.corrects or self.name in OF_SPLINES:
             across = max(across, ACROSS_SPLINES)
         return WITHIN, WITHIN, across
 
@@ -150,7 +155,10 @@ class ThickNet:
     def _of_member(self, batch: Tensor, member: int) -> Tensor:
         told = (self.ratio, member) if self.name in OF_MEMBERS else ()
         said: Tensor = self.net(batch, *told)
-        return said
+        if not self.corrects:
+            return said
+        splines = batch if self.takes_thin else splined(batch, self.ratio)
+        return torch.cat([splines + said[:, :1], said[:, 1:]], 1)
 
 
 def load_thick_net(path: Path | str | None, ratio: int, device: torch.device | str) -> ThickNet:
@@ -175,6 +183,12 @@ def load_thick_net(path: Path | str | None, ratio: int, device: torch.device | s
         )
     seen = ThickScan.from_json(dict(checkpoint.preprocess))
     _check_ratio(place, seen, ratio)
+    first = (checkpoint.outputs.get("thin") or [None])[0]
+    if first not in OUTPUTS:
+        raise BadCheckpoint(
+            f"{place} says {first!r} of thin slices: known are {' and '.join(OUTPUTS)}; load it "
+            "with the version that wrote it"
+        )
     net = _built(checkpoint, place, ratio)
     where = torch.device(device)
     return ThickNet(
@@ -182,6 +196,7 @@ def load_thick_net(path: Path | str | None, ratio: int, device: torch.device | s
         net.eval().requires_grad_(False).to(where),
         ratio,
         where,
+        first == "correction",
         seen,
         checkpoint.calibration,
         {

@@ -15,6 +15,7 @@ from isocenter.data.volume import Volume
 from isocenter.errors import BadCheckpoint, BadVolume, ResourceError, UsageError
 from isocenter.nets import aniso_unet, banded_unet, espcn, iso_unet, planar, slab_unet, sr_unet
 from isocenter.ops.regions import head_scale
+from isocenter.ops.thick_slices import splined
 from isocenter.restorers import Enhanced, enhance
 from isocenter.restorers import _thick_net as thick_net_module
 from isocenter.restorers._agreement import agreeing
@@ -244,6 +245,32 @@ def test_other_networks_are_run(name: str, n_outputs: int, tmp_path: Path) -> No
         assert float(gap.abs().max()) < 1.0
 
 
+@pytest.mark.parametrize("name", ["aniso_unet", "espcn", "iso_unet", "sr_unet"])
+def test_what_a_network_corrects_is_added_to_cubic_splines(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_short_numbers(monkeypatch)
+    module, values = NETS[name]
+    net = module.build(module.Config(**values), seed=3)
+    scan = head((32, 32, 16))
+    file = saved(tmp_path / f"{name}.safetensors", name, values, net, says="correction")
+    made = run(file, scan)
+    scale = head_scale(scan.data)
+    splines = splined((scan.data / scale)[None, None], 4)
+    with torch.inference_mode():
+        said = net.eval()(splines if name == "iso_unet" else (scan.data / scale)[None, None])
+    wanted = scale * (splines + said)[0, 0]
+    inside = made.image.data != 0
+    assert torch.allclose(made.image.data[inside], wanted[inside], atol=1e-3 * scale)
+    for weights in [m for m in net.modules() if hasattr(m, "stride")][-1].parameters():
+        torch.nn.init.zeros_(weights)
+    saved(file, name, values, net, says="correction")
+    made = run(file, scan)
+    inside = made.image.data != 0
+    gap = (made.image.data - made.interpolated.data)[inside]
+    assert float(gap.abs().max()) < 1.0
+
+
 @pytest.mark.parametrize("name", ["aniso_unet", "espcn", "sr_unet"])
 def test_a_network_of_another_ratio_is_refused(name: str, tmp_path: Path) -> None:
     module, values = NETS[name]
@@ -270,6 +297,9 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     net = slab_unet.build(slab_unet.Config(**SMALL))  # type: ignore[arg-type]
     odd = saved(tmp_path / "odd.safetensors", "slab_unet", {"breadth": 3}, net)
     with pytest.raises(BadCheckpoint, match="configuration makes no network"):
+        run(odd)
+    saved(odd, "slab_unet", {**SMALL}, net, says="median")
+    with pytest.raises(BadCheckpoint, match="says 'median' of thin slices"):
         run(odd)
 
 
