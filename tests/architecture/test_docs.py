@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 import shutil
@@ -19,6 +18,7 @@ from isocenter.cli._texts import COMMANDS
 from isocenter.data.scores import LEVELS
 from isocenter.datasets import catalogue, sample
 from tests.architecture._source import GUIDE, PACKAGE, PAGES, README, ROOT, Block, blocks, short
+from tests.tool_modules import tool_module
 
 DATA_FLOW = """\
 import isocenter as iso
@@ -154,12 +154,7 @@ def test_a_command_is_named_in_the_guide(command: str) -> None:
 
 
 def test_the_reference_page_is_what_the_code_says() -> None:
-    spec = importlib.util.spec_from_file_location(
-        "make_reference", ROOT / "tools/make_reference.py"
-    )
-    assert spec is not None and spec.loader is not None  # noqa: PT018
-    maker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(maker)
+    maker = tool_module("make_reference")
     assert maker.PAGE.read_text(encoding="utf-8") == maker.page(), "run make docs"
 
 

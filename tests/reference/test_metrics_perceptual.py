@@ -21,6 +21,7 @@ from isocenter.data.random import generator
 from isocenter.metrics.dists import dists
 from isocenter.metrics.lpips import lpips
 from isocenter.nets.perceptual import CHANNELS, Config
+from tests.tool_modules import tool_module
 
 WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)
 """Convolutions of VGG-16; 0 is a pooling."""
@@ -75,13 +76,7 @@ def piq(vgg: Features) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def tool() -> Any:
-    path = Path(__file__).parents[2] / "tools/convert_perceptual.py"
-    spec = importlib.util.spec_from_file_location("convert_perceptual", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool_module("convert_perceptual")
 
 
 def heads(distance: str) -> dict[str, Tensor]:

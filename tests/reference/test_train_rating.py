@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -13,20 +10,12 @@ import numpy as np
 import pytest
 
 from isocenter.assessors._rating import load
-
-ROOT = Path(__file__).parents[2]
+from tests.tool_modules import tool_module
 
 
 @pytest.fixture(scope="module")
-def tool() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("train_rating", ROOT / "tools/train_rating.py")
-    assert spec is not None and spec.loader is not None  # noqa: PT018
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        # Its dataclasses look themselves up by the module's name.
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        yield module
+def tool() -> ModuleType:
+    return tool_module("train_rating")
 
 
 class Memory:

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import importlib.util
 from pathlib import Path
 
 import nibabel as nib
@@ -11,8 +10,7 @@ import pytest
 
 from isocenter.datasets import sample
 from isocenter.errors import ResourceError
-
-ROOT = Path(__file__).parents[2]
+from tests.tool_modules import tool_module
 
 
 def test_the_sample_is_a_small_brain_with_air_around_it() -> None:
@@ -41,10 +39,6 @@ def test_the_source_is_stated_where_the_file_lies() -> None:
 
 @pytest.mark.data
 def test_the_sample_is_what_the_tool_makes(data_root: Path) -> None:
-    spec = importlib.util.spec_from_file_location("make_sample", ROOT / "tools/make_sample.py")
-    assert spec is not None and spec.loader is not None  # noqa: PT018
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    made = tool.make(data_root / "brains/sub-67_T1w.nii.gz")
+    made = tool_module("make_sample").make(data_root / "brains/sub-67_T1w.nii.gz")
     digests = [hashlib.sha256(gzip.decompress(c)) for c in (made, sample.path().read_bytes())]
     assert digests[0].hexdigest() == digests[1].hexdigest()

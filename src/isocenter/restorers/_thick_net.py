@@ -141,10 +141,9 @@ class ThickNet:
             members: How many are asked, the first ones.
         """
         batch = tile[None, None].to(self.device)
-        with short_numbers(self.device):
-            if self.name in OF_MEMBERS and members == self.n_members:
-                return _moments(self.net(batch, self.ratio))
-            each = [_moments(self._of_member(batch, one)) for one in range(members)]
+        if self.name in OF_MEMBERS and members == self.n_members:
+            return _moments(self._said(batch))
+        each = [_moments(self._said(batch, member)) for member in range(members)]
         if members == 1:
             return each[0]
         means = torch.stack([one[0] for one in each])
@@ -152,9 +151,11 @@ class ThickNet:
         variance = torch.stack([one[1] for one in each]).mean(0) + spread
         return torch.stack([means.mean(0), variance])
 
-    def _of_member(self, batch: Tensor, member: int) -> Tensor:
-        told = (self.ratio, member) if self.name in OF_MEMBERS else ()
-        said: Tensor = self.net(batch, *told)
+    def _said(self, batch: Tensor, *member: int) -> Tensor:
+        """Of one member, or of all together."""
+        told = (self.ratio, *member) if self.name in OF_MEMBERS else ()
+        with short_numbers(self.device):
+            said: Tensor = self.net(batch, *told)
         if not self.corrects:
             return said
         splines = batch if self.takes_thin else splined(batch, self.ratio)

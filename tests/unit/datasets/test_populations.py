@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ import scipy.stats
 from isocenter.datasets import mriqc, populations
 from isocenter.datasets.populations import percentile
 from isocenter.errors import UnknownName
+from tests.tool_modules import tool_module
 
-ROOT = Path(__file__).parents[3]
 every_population = pytest.mark.parametrize("name", sorted(populations.populations()))
 
 
@@ -97,9 +96,5 @@ def test_percentiles_are_those_of_the_table(data_root: Path) -> None:
 
 @pytest.mark.data
 def test_the_file_is_what_the_tool_makes(data_root: Path) -> None:
-    path = ROOT / "tools/make_populations.py"
-    spec = importlib.util.spec_from_file_location("make_populations", path)
-    assert spec is not None and spec.loader is not None  # noqa: PT018
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = tool_module("make_populations")
     assert tool.make(data_root / "tables") == tool.TARGET.read_text(encoding="utf-8")

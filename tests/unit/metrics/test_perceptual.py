@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +16,7 @@ from isocenter.errors import BadCheckpoint, UsageError
 from isocenter.metrics.dists import dists
 from isocenter.metrics.lpips import lpips
 from isocenter.nets.perceptual import CHANNELS, Config, build
+from tests.tool_modules import tool_module
 
 ALEXNET = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
 """Place of every convolution in torchvision's AlexNet: outputs, inputs, side."""
@@ -26,13 +26,7 @@ DEVIATION = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64)[:, None, No
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    path = Path(__file__).parents[3] / "tools/convert_perceptual.py"
-    spec = importlib.util.spec_from_file_location("convert_perceptual", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool_module("convert_perceptual")
 
 
 def alexnet() -> dict[str, Tensor]:

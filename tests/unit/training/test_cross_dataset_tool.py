@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -13,21 +12,15 @@ import torch
 from isocenter.data.io import write
 from isocenter.data.phantom import head_phantom
 from isocenter.data.random import child, generator
+from tests.tool_modules import tool_module
 
-ROOT = Path(__file__).parents[3]
 SETTINGS = ["inputs.slabs.side=32", "inputs.n_slabs=1", "n_people=3"]
 SCHEDULE = ["schedule.n_steps=1", "schedule.batch=2", "schedule.warm_up=1"]
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    path = ROOT / "tools" / "cross_dataset_benchmark.py"
-    spec = importlib.util.spec_from_file_location("cross_dataset_benchmark", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool_module("cross_dataset_benchmark")
 
 
 @pytest.fixture(scope="module")

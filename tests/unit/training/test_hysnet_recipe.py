@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +49,7 @@ from isocenter.training.networks.label_nets import (
 from isocenter.training.recipes.assessor import AssessorRecipe
 from isocenter.training.recipes.hysnet import RECIPE, HySNetRecipe, patch_scores
 from isocenter.training.snr_baselines import brightness_over_noise
+from tests.tool_modules import tool_module
 
 SIDE = 36
 PARTS = ((520, 0.92), (24, 0.80), (3, 0.68), (2, 0.5), (4, 0.28))
@@ -330,13 +330,7 @@ def test_few_parts_of_a_volume_can_be_looked_at(data: Path, tmp_path: Path, clea
 @pytest.fixture(scope="module")
 def rows() -> ModuleType:
     """The tool that makes the table."""
-    path = Path(__file__).parents[3] / "tools/hysnet_benchmark.py"
-    spec = importlib.util.spec_from_file_location("hysnet_benchmark", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool_module("hysnet_benchmark")
 
 
 def test_rows_of_the_table_are_settings_of_the_recipe(rows: ModuleType) -> None:

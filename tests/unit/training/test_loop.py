@@ -276,14 +276,16 @@ from isocenter.training.engine.recipe import Task
 from tests.unit.training.test_loop import SCHEDULE
 from tests.unit.training.toys import Lines, loss, toy_net, validate
 
-if __name__ == "__main__":
-    out, n_devices = Path(sys.argv[1]), int(sys.argv[2])
+def main(out, n_devices):
     fabric = make_fabric("cpu", n_devices=n_devices)
     folder = out / str(fabric.global_rank)
     folder.mkdir()
     task = Task(toy_net(chance=False), Lines(80), loss, validate)
-    training = Trainer(task, SCHEDULE, folder, fabric, seed=7)
-    training.run()
+    Trainer(task, SCHEDULE, folder, fabric, seed=7).run()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
 """
 
 

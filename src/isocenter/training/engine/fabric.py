@@ -1,5 +1,7 @@
 """Where a training runs: processor, one or several GPUs or machines, and in which precision."""
 
+import atexit
+import gc
 import logging
 import os
 from importlib.util import find_spec
@@ -55,7 +57,16 @@ def make_fabric(
         plugins=_mixed(kind) if _is_short(precision, kind) else None,
     )
     made.launch()
+    if made.world_size > 1:
+        atexit.register(_leave_group)
     return made
+
+
+def _leave_group() -> None:
+    """End the group's threads: at the end of the interpreter they abort what was done well."""
+    gc.collect()  # a network that nobody holds any more still holds the group
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _dealt_by_torchrun() -> tuple[int, int] | None:
