@@ -171,7 +171,7 @@ def _saved(name: str, config: object, net: torch.nn.Module, ratios: tuple[int, i
         net=name,
         config=asdict(config),  # type: ignore[call-overload]
         preprocess=ThickScan(ratios=ratios).to_json(),
-        outputs={},
+        outputs={"thin": ["mean"]},
         calibration={},
         card={"name": name, "task": "benchmark with random weights"},
         tensors=net.state_dict(),

@@ -184,7 +184,8 @@ def load_thick_net(path: Path | str | None, ratio: int, device: torch.device | s
         )
     seen = ThickScan.from_json(dict(checkpoint.preprocess))
     _check_ratio(place, seen, ratio)
-    first = (checkpoint.outputs.get("thin") or [None])[0]
+    told = checkpoint.outputs.get("thin")
+    first = told[0] if isinstance(told, list) and told else None
     if first not in OUTPUTS:
         raise BadCheckpoint(
             f"{place} says {first!r} of thin slices: known are {' and '.join(OUTPUTS)}; load it "
